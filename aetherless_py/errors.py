@@ -1,0 +1,108 @@
+"""One tree of errors: everything the package raises on purpose is an `AetherlessError`.
+
+Where the standard library has an error of the same meaning, ours is a subclass of both, so that
+``except TimeoutError`` or ``except FileNotFoundError`` does what its reader expects.
+
+The vocabulary: *closed* is done by you, *peer closed* by the other side on purpose, *peer died*
+by the other side without a word.
+"""
+
+from __future__ import annotations
+
+
+class AetherlessError(Exception):
+    """Root of all errors that this package raises on purpose."""
+
+
+class SegmentError(AetherlessError):
+    """A shared-memory segment cannot be made, found or trusted."""
+
+
+class SegmentNameError(SegmentError, ValueError):
+    """The name of a segment is not one that the package accepts."""
+
+
+class SegmentSizeError(SegmentError, ValueError):
+    """The capacity asked for is not a power of two within the bounds."""
+
+
+class SegmentExistsError(SegmentError, FileExistsError):
+    """The name belongs to a segment that somebody still uses."""
+
+
+class SegmentNotFoundError(SegmentError, FileNotFoundError):
+    """No segment of that name exists."""
+
+
+class SegmentNoSpaceError(SegmentError, OSError):
+    """The shared-memory file system has no room for the segment."""
+
+
+class SegmentForeignError(SegmentError, PermissionError):
+    """The segment belongs to another user, or other users may open it."""
+
+
+class SegmentFormatError(SegmentError):
+    """The object is no ring of ours, of another version, truncated or damaged."""
+
+
+class RingError(AetherlessError):
+    """An operation on a ring failed."""
+
+
+class RingClosedError(RingError):
+    """This object was closed by its own process (or came here through a fork)."""
+
+
+class PeerClosedError(RingError):
+    """The other side closed, and nothing is left to read."""
+
+
+class PeerDiedError(RingError):
+    """The other side's process ended without closing, and nothing is left to read."""
+
+
+class RingTimeoutError(RingError, TimeoutError):
+    """The time-out passed before the operation could be done; nothing was done."""
+
+
+class RoleTakenError(RingError):
+    """The ring already has a live producer (or consumer); it can have only one."""
+
+
+class RingBusyError(RingError):
+    """Another thread of this process waits on the same side."""
+
+
+class MessageTooLargeError(RingError, ValueError):
+    """The message can never fit into this ring, however empty it is."""
+
+
+class BufferTooSmallError(RingError, ValueError):
+    """The caller's buffer is smaller than the next message; the message stays queued."""
+
+
+class ReservationError(RingError):
+    """reserve, commit, abort, peek and release were called in an order that has no meaning."""
+
+
+class ViewInUseError(RingError, BufferError):
+    """A view of the segment is still referenced, so its memory cannot be handed on."""
+
+
+class DamagedFrameError(RingError):
+    """A message arrived damaged; it has been skipped and the ring goes on.
+
+    Attributes:
+        position: stream position in bytes at which the damaged frame began.
+        skipped_bytes: how many bytes of the stream were given up.
+    """
+
+    def __init__(self, message: str, position: int = 0, skipped_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
+        self.skipped_bytes = skipped_bytes
+
+
+class RingCorruptError(RingError):
+    """The shared indices make no sense: the segment cannot be used any more."""

@@ -1,0 +1,174 @@
+/* Waiting for the other side: spin, then yield, then sleep on a futex in the segment.
+ *
+ * A side that sleeps announces it in its own `waiting`; the peer looks there after it published.
+ * Announce-then-look on one side and publish-then-look on the other need a full barrier between
+ * store and load on both, else both can miss each other: SYNC POINT W, marked in this file and
+ * at `aether_publish`.
+ */
+#ifndef AETHERLESS_WAIT_H
+#define AETHERLESS_WAIT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "layout.h"
+
+static inline void aether_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* `yield` is a no-op on most cores */
+#endif
+}
+
+static inline uint64_t aether_now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline void aether_wake(aether_role *sleeper) {
+    atomic_fetch_add_explicit(&sleeper->wake_seq, 1, memory_order_release);
+    syscall(SYS_futex, &sleeper->wake_seq, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Publish our index, then wake the peer if it sleeps. Release pairs with the acquire in
+ * `aether_peer_index`; seq_cst store and load are SYNC POINT W. */
+static inline void aether_publish(aether_side *mine, uint64_t index, aether_role *peer) {
+    atomic_store_explicit(&mine->index, index, memory_order_seq_cst);
+    if (__builtin_expect(atomic_load_explicit(&peer->waiting, memory_order_seq_cst), 0))
+        aether_wake(peer);
+}
+
+static inline uint64_t aether_peer_index(aether_side *peer) {
+    return atomic_load_explicit(&peer->index, memory_order_acquire); /* pairs: aether_publish */
+}
+
+static inline uint64_t aether_own_index(aether_side *mine) {
+    return atomic_load_explicit(&mine->index, memory_order_relaxed); /* only we write it */
+}
+
+static inline uint32_t aether_role_state(aether_role *role) {
+    return atomic_load_explicit(&role->state, memory_order_acquire);
+}
+
+static inline void aether_role_enter(aether_role *role) {
+    atomic_store_explicit(&role->waiting, 0, memory_order_relaxed); /* a dead holder's may be 1 */
+    atomic_store_explicit(&role->state, AETHER_ROLE_OPEN, memory_order_release);
+}
+
+static inline void aether_role_leave(aether_role *role) {
+    atomic_store_explicit(&role->state, AETHER_ROLE_CLOSED, memory_order_release);
+}
+
+/* Is the role's byte of the file locked by somebody, i.e. does its holder live? fd must be of
+ * another open file description than the holder's. 1 locked, 0 free, -1 error. */
+static inline int aether_lock_is_held(int fd, int role) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = role, .l_len = 1};
+    if (fcntl(fd, F_OFD_GETLK, &lock) != 0) return -1;
+    return lock.l_type != F_UNLCK;
+}
+
+/* Take a lock, F_WRLCK or F_RDLCK, without waiting. 0 taken, 1 held by others, -1 error. */
+static inline int aether_lock_take(int fd, int type, int first, int count) {
+    struct flock lock = {
+        .l_type = (short)type, .l_whence = SEEK_SET, .l_start = first, .l_len = count};
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 0;
+    return (errno == EAGAIN || errno == EACCES) ? 1 : -1;
+}
+
+typedef enum {
+    AETHER_READY = 0,       /* the peer moved: look again */
+    AETHER_TIMED_OUT = 1,
+    AETHER_PEER_CLOSED = 2,
+    AETHER_PEER_DIED = 3,
+    AETHER_CHECK = 4 /* slept: look for the peer, for signals, for a close, and come again */
+} aether_wait_result;
+
+/* How the phases are cut. Spinning shorter than a context switch (about 5 us to sleep and wake)
+ * would give its time away; much longer burns a CPU that the peer may need. */
+#define AETHER_SPIN_BRIEF 64          /* looks while the caller still holds its interpreter lock */
+#define AETHER_SPIN_NS UINT64_C(20000)
+#define AETHER_YIELD_NS UINT64_C(60000)
+#define AETHER_SLEEP_NS 40000000L     /* bounds the time in which a dead peer goes unnoticed */
+
+/* A short look-out before the caller spends the price of releasing its interpreter lock. */
+static inline int aether_spin_brief(aether_side *peer, uint64_t seen) {
+    for (int i = 0; i < AETHER_SPIN_BRIEF; i++) {
+        if (aether_peer_index(peer) != seen) return 1;
+        aether_relax();
+    }
+    return 0;
+}
+
+/* Has the peer closed or died? AETHER_READY when it has done neither. */
+static inline aether_wait_result aether_peer_gone(aether_role *peer, int fd, int peer_lock) {
+    uint32_t state = atomic_load_explicit(&peer->state, memory_order_acquire);
+    if (state == AETHER_ROLE_CLOSED) return AETHER_PEER_CLOSED;
+    if (state == AETHER_ROLE_OPEN && aether_lock_is_held(fd, peer_lock) == 0) {
+        /* A clean close sets the state before it gives up the lock, and a new holder takes the
+         * lock before it sets the state: look once more. */
+        state = atomic_load_explicit(&peer->state, memory_order_acquire);
+        if (state == AETHER_ROLE_CLOSED) return AETHER_PEER_CLOSED;
+        if (aether_lock_is_held(fd, peer_lock) == 0) return AETHER_PEER_DIED;
+    }
+    return AETHER_READY;
+}
+
+typedef struct {
+    aether_role *role;      /* this side's */
+    aether_side *peer_side; /* the index that it waits for */
+    aether_role *peer_role;
+    int fd, peer_lock;
+    const volatile int *closing; /* set by another thread of this process to end the wait */
+    uint64_t deadline_ns;        /* on CLOCK_MONOTONIC; UINT64_MAX for none */
+    uint64_t started_ns;
+} aether_wait;
+
+/* One stretch of waiting for the peer's index to differ from `seen`, without the interpreter lock.
+ * Spins and yields once, from started_ns on; afterwards sleeps at most AETHER_SLEEP_NS a call. */
+static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen) {
+    uint64_t now = aether_now_ns();
+    while (now - w->started_ns < AETHER_YIELD_NS) {
+        for (int i = 0; i < 16; i++) {
+            if (aether_peer_index(w->peer_side) != seen) return AETHER_READY;
+            aether_relax();
+        }
+        if (now >= w->deadline_ns) return AETHER_TIMED_OUT;
+        if (now - w->started_ns > AETHER_SPIN_NS) sched_yield();
+        now = aether_now_ns();
+    }
+    if (now >= w->deadline_ns) return AETHER_TIMED_OUT;
+
+    uint32_t seq = atomic_load_explicit(&w->role->wake_seq, memory_order_acquire);
+    atomic_store_explicit(&w->role->waiting, 1, memory_order_seq_cst); /* SYNC POINT W */
+    aether_wait_result result = AETHER_READY;
+    if (atomic_load_explicit(&w->peer_side->index, memory_order_seq_cst) == seen) {
+        result = aether_peer_gone(w->peer_role, w->fd, w->peer_lock);
+        /* Its last act before it went may have been to publish. */
+        if (result != AETHER_READY && aether_peer_index(w->peer_side) != seen)
+            result = AETHER_READY;
+        else if (result == AETHER_READY && !*w->closing) {
+            uint64_t left = w->deadline_ns - now;
+            struct timespec slice = {0, AETHER_SLEEP_NS};
+            if (left < (uint64_t)AETHER_SLEEP_NS) slice.tv_nsec = (long)left;
+            syscall(SYS_futex, &w->role->wake_seq, FUTEX_WAIT, seq, &slice, NULL, 0);
+            result = AETHER_CHECK;
+        }
+    }
+    atomic_store_explicit(&w->role->waiting, 0, memory_order_relaxed);
+    return result;
+}
+
+#endif

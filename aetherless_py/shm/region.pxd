@@ -1,0 +1,18 @@
+from libc.stdint cimport uint64_t
+
+from aetherless_py.shm.native cimport aether_control
+
+
+cdef class Region:
+    cdef aether_control *control
+    cdef char *data
+    cdef size_t mapped_bytes
+    cdef readonly uint64_t capacity_bytes
+    cdef readonly bint checksum
+    cdef readonly str name
+    cdef readonly int fd
+    cdef object identity
+    cdef object __weakref__
+
+    cdef int map(self) except -1
+    cpdef int reopen(self) except -1

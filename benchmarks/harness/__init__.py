@@ -1,0 +1,1 @@
+"""The instruments: clock, sampler, statistics, fresh pinned processes."""

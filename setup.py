@@ -1,0 +1,36 @@
+"""The compiled parts; everything else about the package stands in pyproject.toml."""
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+C_FOLDER = "aetherless_py/shm/_c"
+HEADERS = [f"{C_FOLDER}/{name}" for name in ("crc32.h", "layout.h", "wait.h")]
+
+
+def extension(name: str, *more_sources: str) -> Extension:
+    return Extension(
+        f"aetherless_py.shm.{name}",
+        [f"aetherless_py/shm/{name}.pyx", *more_sources],
+        include_dirs=[C_FOLDER],
+        depends=HEADERS,
+        extra_compile_args=["-O3", "-std=gnu11"],
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [
+            extension("layout"),
+            extension("region"),
+            extension("checksum", f"{C_FOLDER}/crc32.c"),
+            extension("ring", f"{C_FOLDER}/crc32.c"),
+        ],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+        },
+    )
+)

@@ -1,0 +1,1 @@
+"""What people run: export, tables and the benchmark driver."""
