@@ -1,0 +1,97 @@
+"""What the standard JSON says of a set of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.harness.statistics import enough_beyond, nearest_rank
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyMetrics:
+    """Durations in ns. A percentile that the samples cannot carry is None, never a guess."""
+
+    min_ns: float
+    max_ns: float
+    mean_ns: float
+    median_ns: float
+    p95_ns: float | None
+    p99_ns: float | None
+    std_dev_ns: float
+
+    @classmethod
+    def from_samples(
+        cls, samples_ns: Sequence[float] | NDArray[np.float64], tails: bool = True
+    ) -> Self:
+        """Computes the metrics.
+
+        Args:
+            samples_ns: durations in ns, one dimension, at least one.
+            tails: whether samples are single operations; means of blocks have no tails.
+
+        Raises:
+            ValueError: no samples, or one that is negative or not finite.
+        """
+        ordered = np.sort(np.asarray(samples_ns, dtype=np.float64))
+        if ordered.ndim != 1 or len(ordered) == 0:
+            raise ValueError("no samples: nothing was measured")
+        if not np.isfinite(ordered).all() or ordered[0] < 0:
+            raise ValueError("a sample is negative or not finite")
+        count = len(ordered)
+
+        def tail(percent: float) -> float | None:
+            if tails and enough_beyond(count, percent):
+                return nearest_rank(ordered, percent)
+            return None
+
+        return cls(
+            min_ns=float(ordered[0]),
+            max_ns=float(ordered[-1]),
+            mean_ns=float(ordered.mean()),
+            median_ns=float(np.median(ordered)),
+            p95_ns=tail(95),
+            p99_ns=tail(99),
+            std_dev_ns=float(ordered.std(ddof=1)) if count > 1 else 0.0,
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        """The metrics in the standard JSON's form, without those that are None."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputMetrics:
+    """How much went through in how long."""
+
+    messages_per_sec: float
+    bytes_per_sec: float
+    total_messages: int
+    total_bytes: int
+    duration_ns: float
+
+    @classmethod
+    def from_totals(cls, total_messages: int, total_bytes: int, duration_ns: float) -> Self:
+        """Computes the rates.
+
+        Raises:
+            ValueError: nothing was sent, or in no time.
+        """
+        if total_messages < 1 or total_bytes < 0 or not duration_ns > 0:
+            raise ValueError(f"{total_messages} messages in {duration_ns} ns give no rate")
+        seconds = duration_ns / 1e9
+        return cls(
+            messages_per_sec=total_messages / seconds,
+            bytes_per_sec=total_bytes / seconds,
+            total_messages=total_messages,
+            total_bytes=total_bytes,
+            duration_ns=duration_ns,
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        """The metrics in the standard JSON's form."""
+        return asdict(self)

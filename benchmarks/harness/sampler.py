@@ -1,0 +1,108 @@
+"""Takes samples of an operation in this process: each by itself, or in blocks."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.harness.clock import now_ns
+
+Operation: TypeAlias = Callable[[], object]
+Samples: TypeAlias = NDArray[np.float64]
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _nothing() -> None:
+    pass
+
+
+def sample_each(
+    operation: Operation,
+    count: int,
+    warmup: int,
+    before: Operation = _nothing,
+    after: Operation = _nothing,
+) -> Samples:
+    """Times `count` operations one by one.
+
+    Each sample runs from a clock reading right before the call to one right after it, and holds
+    the clock's own cost (see `clock.clock_cost_ns`).
+
+    Args:
+        operation: called without arguments.
+        count: how many samples, 1 or more.
+        warmup: how many calls go before, untimed.
+        before, after: called around each operation, outside the timed part.
+
+    Returns:
+        `count` durations in ns.
+
+    Raises:
+        ValueError: `count` is not positive: an empty set of samples is no measurement.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}: at least one sample is needed")
+    samples = [0] * count
+    clock = now_ns
+    with _no_collector():
+        for _ in repeat(None, warmup):
+            before()
+            operation()
+            after()
+        for i in range(count):
+            before()
+            began = clock()
+            operation()
+            samples[i] = clock() - began
+            after()
+    return np.array(samples, dtype=np.float64)
+
+
+def sample_blocks(
+    operation: Operation,
+    block_size: int,
+    count: int,
+    warmup: int,
+    before: Operation = _nothing,
+    after: Operation = _nothing,
+) -> Samples:
+    """Times `count` blocks of `block_size` operations, for operations near the clock's cost.
+
+    Args:
+        operation: called without arguments.
+        block_size: operations between two clock readings, 1 or more.
+        count: how many samples, 1 or more.
+        warmup: how many blocks go before, untimed.
+        before, after: called around each block, outside the timed part.
+
+    Returns:
+        `count` means of one operation in ns. Means of blocks say nothing of tails.
+
+    Raises:
+        ValueError: `block_size` or `count` is not positive.
+    """
+    if count < 1 or block_size < 1:
+        raise ValueError(f"{count} blocks of {block_size}: both must be at least 1")
+
+    def block() -> None:
+        for _ in repeat(None, block_size):
+            operation()
+
+    return sample_each(block, count, warmup, before, after) / block_size

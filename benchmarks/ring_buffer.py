@@ -1,0 +1,350 @@
+"""The ring by itself: one thread that is producer and consumer in turn.
+
+These figures are what the ring's own code costs, with warm caches and nobody at the other end.
+They are no latency between processes.
+
+Samples are taken in fresh processes pinned to one processor, one process after another. Messages of
+up to 4 KiB take not much longer than reading the clock does, so they are timed in blocks, whose
+means have no tail percentiles; larger ones are timed one by one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.harness.clock import clock_cost_ns
+from benchmarks.harness.measurement import Tracked, measure, sample_set
+from benchmarks.harness.processes import Task, available_cpus
+from benchmarks.harness.sampler import Operation, sample_blocks, sample_each
+
+if TYPE_CHECKING:
+    from aetherless_py.shm import Consumer, Producer
+
+SIZES = [64, 256, 1024, 4096, 16384, 65536]
+CAPACITY_BYTES = 1 << 20
+PROCESSES = 3
+SAMPLES = 400  # of each process
+WARMUP = 100
+TIMEOUT_S = 60.0
+LARGEST_IN_BLOCKS = 4096
+BLOCK = 100
+SEED = 20251227
+
+
+def _payload(size_bytes: int) -> bytes:
+    return np.random.default_rng(SEED).bytes(size_bytes)
+
+
+def _batch(size_bytes: int) -> int:
+    """Messages a block and a batch: as many as fit into half the ring, no more than BLOCK."""
+    return min(BLOCK, CAPACITY_BYTES // 2 // (size_bytes + 128))
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """An operation with what goes around it outside the timed part."""
+
+    operation: Operation
+    number: int  # messages that one call, or one block of calls, moves
+    in_one_call: bool = False
+    before: Operation = lambda: None
+    after: Operation = lambda: None
+
+
+def _write(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    return _Timed(
+        functools.partial(producer.write, payload),
+        number,
+        after=lambda: consumer.read_many(number),
+    )
+
+
+def _read(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    return _Timed(consumer.read, number, before=lambda: producer.write_many([payload] * number))
+
+
+def _roundtrip(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    write, read = producer.write, consumer.read
+
+    def operation() -> bytes:
+        write(payload)
+        return read()
+
+    return _Timed(operation, number)
+
+
+def _roundtrip_zero_copy(
+    producer: Producer, consumer: Consumer, payload: bytes, number: int
+) -> _Timed:
+    size = len(payload)
+    reserve, commit = producer.reserve, producer.commit
+    peek, release = consumer.peek, consumer.release
+
+    def operation() -> None:
+        reserve(size)[:] = payload
+        commit()
+        peek()
+        release()
+
+    return _Timed(operation, number)
+
+
+def _checksum(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    from aetherless_py.shm.checksum import crc32
+
+    return _Timed(functools.partial(crc32, payload), number)
+
+
+def _many(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    payloads = [payload] * number
+
+    def operation() -> None:
+        producer.write_many(payloads)
+        consumer.read_many(number)
+
+    return _Timed(operation, number, in_one_call=True)
+
+
+_OPERATIONS: dict[str, Callable[[Producer, Consumer, bytes, int], _Timed]] = {
+    "write": _write,
+    "read": _read,
+    "roundtrip": _roundtrip,
+    "roundtrip_zero_copy": _roundtrip_zero_copy,
+    "roundtrip_unchecked": _roundtrip,
+    "checksum": _checksum,
+    "many": _many,
+}
+
+
+def _prove(producer: Producer, consumer: Consumer, payload: bytes) -> None:
+    """Every way through the ring gives the payload back, more than once around it."""
+    import zlib
+
+    from aetherless_py.shm.checksum import crc32
+
+    for _ in range(2 * CAPACITY_BYTES // len(payload) // 3):
+        producer.write(payload)
+        assert consumer.read() == payload
+        producer.reserve(len(payload))[:] = payload
+        producer.commit()
+        assert consumer.peek() == payload
+        consumer.release()
+        assert producer.write_many([payload, payload]) == 2
+        assert consumer.read_many(2) == [payload, payload]
+        if len(payload) < 4096:
+            break
+    assert consumer.try_read() is None
+    assert crc32(payload) == zlib.crc32(payload)
+
+
+def sample(operation: str, size_bytes: int) -> dict[str, Any]:
+    """Runs in a fresh process: proves the ring right, then samples one operation.
+
+    Args:
+        operation: a key of `_OPERATIONS`.
+        size_bytes: of the payload.
+    """
+    from aetherless_py.shm import RingBuffer
+
+    cost_ns = clock_cost_ns()
+    payload = _payload(size_bytes)
+    in_blocks = size_bytes <= LARGEST_IN_BLOCKS
+    number = _batch(size_bytes) if in_blocks or operation == "many" else 1
+    with RingBuffer.create(CAPACITY_BYTES, checksum=operation != "roundtrip_unchecked") as ring:
+        producer, consumer = ring.producer(), ring.consumer()
+        _prove(producer, consumer, payload)
+        timed = _OPERATIONS[operation](producer, consumer, payload, number)
+        if timed.in_one_call:
+            samples = (
+                sample_each(timed.operation, SAMPLES, WARMUP, timed.before, timed.after) / number
+            )
+        elif in_blocks:
+            samples = sample_blocks(
+                timed.operation, number, SAMPLES, WARMUP, timed.before, timed.after
+            )
+        else:
+            samples = sample_each(timed.operation, SAMPLES, WARMUP, timed.before, timed.after)
+    sampling = "blocks" if number > 1 else "per_operation"
+    return sample_set(samples, number, sampling, cost_ns)
+
+
+def _require_ring() -> None:
+    try:
+        from aetherless_py.shm import RingBuffer, checksum  # noqa: F401
+    except ImportError as error:
+        raise NotImplementedError(f"this commit's package has no ring: {error}") from None
+
+
+class _TrackLike:
+    """Samples of one operation, from fresh processes.
+
+    What is timed stands in each subclass; always in one thread of a process pinned to the last
+    processor, checksum on unless said.
+    """
+
+    params = SIZES
+    param_names = ("payload_size_bytes",)
+    timeout = 300
+    operation = ""
+
+    def setup(self, payload_size_bytes: int) -> None:
+        _require_ring()
+
+    def _track(self, payload_size_bytes: int) -> Tracked:
+        arguments = {"operation": self.operation, "size_bytes": payload_size_bytes}
+        task = Task("benchmarks.ring_buffer:sample", arguments, available_cpus()[-1])
+        name = f"ring_buffer.{type(self).__name__}.track_{self.operation}"
+        return measure(name, [payload_size_bytes], [task] * PROCESSES, TIMEOUT_S)
+
+
+def _tracked(stem: str) -> Callable[[Callable[..., Tracked]], Callable[..., Tracked]]:
+    def mark(method: Callable[..., Tracked]) -> Callable[..., Tracked]:
+        # asv stores pretty_name; the export takes it for the result's name. The harness gives
+        # seconds, which asv shows in human units only when told so.
+        for key, value in {
+            "pretty_name": f"ring_buffer_{stem}",
+            "unit": "seconds",
+            "type": "time",
+            "version": "1",
+        }.items():
+            setattr(method, key, value)
+        return method
+
+    return mark
+
+
+class Write(_TrackLike):
+    """`Producer.write` of one message into a ring with room; reading it back is outside."""
+
+    operation = "write"
+
+    @_tracked("write")
+    def track_write(self, payload_size_bytes: int) -> Tracked:
+        return self._track(payload_size_bytes)
+
+
+class Read(_TrackLike):
+    """`Consumer.read` of a message that is there; writing it is outside."""
+
+    operation = "read"
+
+    @_tracked("read")
+    def track_read(self, payload_size_bytes: int) -> Tracked:
+        return self._track(payload_size_bytes)
+
+
+class Roundtrip(_TrackLike):
+    """`write`, then `read` of the same message."""
+
+    operation = "roundtrip"
+
+    @_tracked("roundtrip")
+    def track_roundtrip(self, payload_size_bytes: int) -> Tracked:
+        return self._track(payload_size_bytes)
+
+
+class RoundtripZeroCopy(_TrackLike):
+    """`reserve`, filling the view (one copy in), `commit`, `peek` (no copy out), `release`."""
+
+    operation = "roundtrip_zero_copy"
+
+    @_tracked("roundtrip_zero_copy")
+    def track_roundtrip_zero_copy(self, payload_size_bytes: int) -> Tracked:
+        return self._track(payload_size_bytes)
+
+
+class RoundtripUnchecked(_TrackLike):
+    """As Roundtrip, in a ring without checksum."""
+
+    operation = "roundtrip_unchecked"
+
+    @_tracked("roundtrip_unchecked")
+    def track_roundtrip_unchecked(self, payload_size_bytes: int) -> Tracked:
+        return self._track(payload_size_bytes)
+
+
+class Checksum(_TrackLike):
+    """The ring's CRC-32 over the payload alone, called from Python."""
+
+    operation = "checksum"
+
+    @_tracked("checksum")
+    def track_checksum(self, payload_size_bytes: int) -> Tracked:
+        return self._track(payload_size_bytes)
+
+
+class Many(_TrackLike):
+    """`write_many`, then `read_many` of a batch; time a message."""
+
+    operation = "many"
+
+    @_tracked("many")
+    def track_many(self, payload_size_bytes: int) -> Tracked:
+        return self._track(payload_size_bytes)
+
+
+class Asv:
+    """The same operations by asv's own statistics: means of `number` calls, in asv's process.
+
+    The ring is made once a process; asv's setup runs before each sample and only fills or drains
+    it. At eight calls a sample asv's own cost (about 350 ns a sample) is still in the figure.
+    """
+
+    params = SIZES
+    param_names = ("payload_size_bytes",)
+    number = 8  # 64 KiB messages: fifteen fit
+    repeat = (5, 50, 0.5)
+    processes = 2
+    warmup_time = 0.02
+    version = "1"
+
+    def setup(self, payload_size_bytes: int) -> None:
+        _require_ring()
+        ring, self.producer, self.consumer = _ring_of_this_process()
+        self.payload = _payload(payload_size_bytes)
+        while self.consumer.try_read() is not None:
+            pass
+        if ring.fill_bytes:
+            raise RuntimeError("the ring did not drain")
+
+    def time_write(self, payload_size_bytes: int) -> None:
+        self.producer.write(self.payload)
+
+    def time_roundtrip(self, payload_size_bytes: int) -> None:
+        self.producer.write(self.payload)
+        self.consumer.read()
+
+    def time_roundtrip_zero_copy(self, payload_size_bytes: int) -> None:
+        self.producer.reserve(len(self.payload))[:] = self.payload
+        self.producer.commit()
+        self.consumer.peek()
+        self.consumer.release()
+
+    def time_checksum(self, payload_size_bytes: int) -> None:
+        _crc32(self.payload)
+
+    time_write.pretty_name = "ring_buffer_write"  # type: ignore[attr-defined]
+    time_roundtrip.pretty_name = "ring_buffer_roundtrip"  # type: ignore[attr-defined]
+    time_roundtrip_zero_copy.pretty_name = (  # type: ignore[attr-defined]
+        "ring_buffer_roundtrip_zero_copy"
+    )
+    time_checksum.pretty_name = "ring_buffer_checksum"  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _ring_of_this_process() -> tuple[Any, Producer, Consumer]:
+    from aetherless_py.shm import RingBuffer
+
+    ring = RingBuffer.create(CAPACITY_BYTES)
+    return ring, ring.producer(), ring.consumer()
+
+
+def _crc32(payload: bytes) -> int:
+    from aetherless_py.shm.checksum import crc32
+
+    return crc32(payload)
