@@ -1,0 +1,1 @@
+"""What `asv publish` needs beyond asv itself."""
