@@ -6,7 +6,11 @@ BIN := .venv/bin
 SOURCES := $(wildcard aetherless_py/shm/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint clean
+.PHONY: help build bench machine publish history compare test lint clean
+
+N ?= 10
+BASE ?= main
+CONTENDER ?= HEAD
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +36,27 @@ lint: .venv/built ## style, types, direction of imports
 
 test: lint ## everything that must hold: lint, types, import direction, tests
 	$(BIN)/python -m pytest
+
+# Registered once with what asv finds out by itself; never asks.
+machine: .venv/built
+	@test -f ~/.asv-machine.json && grep -q "\"$$(uname -n)\"" ~/.asv-machine.json || $(BIN)/asv machine --yes
+
+bench: machine ## measure HEAD: the quick pass, its JSON in data/, its history in html/
+	$(BIN)/asv run --record-samples --bench "$$($(BIN)/python -m tools.quick)" 'HEAD^!'
+	$(BIN)/python -m tools.export --table --commit $$(git rev-parse HEAD)
+	$(BIN)/asv publish
+	@echo "JSON: data/   history: $(BIN)/asv preview   more: make help"
+
+history: machine ## measure the last N commits in full (N=10)
+	$(BIN)/asv run --record-samples --skip-existing HEAD~$(N)..HEAD; test $$? -le 2
+	$(BIN)/python -m tools.export --all-history
+	$(BIN)/asv publish
+
+compare: machine ## measure BASE and CONTENDER side by side and compare them (main, HEAD)
+	$(BIN)/asv continuous --interleave-rounds --record-samples $(BASE) $(CONTENDER)
+
+publish: machine ## make html/ anew from what was measured
+	$(BIN)/asv publish
 
 clean: ## remove what was built and measured here
 	rm -rf .venv .asv build html *.egg-info aetherless_py/shm/*.so

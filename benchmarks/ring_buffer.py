@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.harness.clock import clock_cost_ns
-from benchmarks.harness.measurement import Tracked, measure, sample_set
+from benchmarks.harness.measurement import Tracked, iterations, measure, sample_set
 from benchmarks.harness.processes import Task, available_cpus
 from benchmarks.harness.sampler import Operation, sample_blocks, sample_each
 
@@ -152,6 +152,7 @@ def sample(operation: str, size_bytes: int) -> dict[str, Any]:
     from aetherless_py.shm import RingBuffer
 
     cost_ns = clock_cost_ns()
+    count = iterations(SAMPLES)
     payload = _payload(size_bytes)
     in_blocks = size_bytes <= LARGEST_IN_BLOCKS
     number = _batch(size_bytes) if in_blocks or operation == "many" else 1
@@ -161,14 +162,14 @@ def sample(operation: str, size_bytes: int) -> dict[str, Any]:
         timed = _OPERATIONS[operation](producer, consumer, payload, number)
         if timed.in_one_call:
             samples = (
-                sample_each(timed.operation, SAMPLES, WARMUP, timed.before, timed.after) / number
+                sample_each(timed.operation, count, WARMUP, timed.before, timed.after) / number
             )
         elif in_blocks:
             samples = sample_blocks(
-                timed.operation, number, SAMPLES, WARMUP, timed.before, timed.after
+                timed.operation, number, count, WARMUP, timed.before, timed.after
             )
         else:
-            samples = sample_each(timed.operation, SAMPLES, WARMUP, timed.before, timed.after)
+            samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after)
     sampling = "blocks" if number > 1 else "per_operation"
     return sample_set(samples, number, sampling, cost_ns)
 

@@ -31,6 +31,7 @@ from tools.asv_store import (
     read_result,
 )
 from tools.run_records import RunRecords, read_run_records
+from tools.table import print_table
 
 CONFIG = Path("asv.conf.json")
 # Below this many bytes of results, starting worker processes costs more than it saves.
@@ -148,8 +149,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for path, state in done.written:
         print(f"{state}: {path}")
+    by_reason: dict[str, list[str]] = {}
     for name, reason in done.skipped:
-        print(f"skipped: {name}: {reason}")
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        print(f"skipped: {reason}: {', '.join(names)}")
+    if options.table and done.written:
+        print_table(path for path, _ in done.written)
     if not done.written:
         print("export: nothing to export in what was chosen", file=sys.stderr)
     for problem in done.problems:
@@ -183,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
         "--category", nargs="+", action="extend", choices=known, metavar="C",
         help=f"one or more of {', '.join(known)} (default: all)",
     )  # fmt: skip
+    parser.add_argument("--table", action="store_true", help="print what was exported as a table")
     parser.add_argument(
         "--all-history",
         action="store_true",

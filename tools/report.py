@@ -26,7 +26,7 @@ from tools.run_records import Record, RunRecords
 from tools.summary import Request, Summary, summarise
 
 SUITE = "aetherless-benchmarks"
-VERSION = "1.0.0"
+VERSION = "0.1.0"
 CATEGORIES: Mapping[str, str] = {
     "ring_buffer": "ring_buffer",
     "ipc": "ipc",
@@ -149,7 +149,7 @@ def timestamp_of(milliseconds: int) -> str:
 def result_name(benchmark: Benchmark | None, entry: Entry) -> str:
     """The exported name: the stem, ``_asv`` for asv's own timing, and the parameters."""
     stem = entry.benchmark.replace(".", "_") if benchmark is None else benchmark.stem
-    if benchmark is not None and benchmark.kind == "time":
+    if benchmark is not None and benchmark.asv_times:
         stem += "_asv"
     return "_".join((stem, *(_name_part(text) for text in entry.parameters)))
 
@@ -251,7 +251,7 @@ def _why_not(benchmark: Benchmark | None, category: str | None, entry: Entry) ->
     if entry.version is not None and benchmark.version not in (None, entry.version):
         return "measured by another version of this benchmark"
     if entry.state == "skipped":
-        return "n/a: skipped by its setup"
+        return "n/a: not chosen for this run, or skipped by its setup"
     if entry.state == "failed":
         return "failed or not run"
     if benchmark.unit not in _NANOSECONDS:
@@ -338,7 +338,7 @@ def _result(run: ResultFile, item: _Measured, summary: Summary, elsewhere: bool)
             key = f"param_{key}"
         metadata[key] = value
     processes = record.get("processes")
-    if item.record is None and item.benchmark.kind == "time":
+    if item.record is None and item.benchmark.asv_times:
         processes = item.benchmark.processes
     metadata |= {
         "benchmark": item.entry.benchmark,

@@ -67,11 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         documents.append(document)
     if documents:
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=160)
-        console.print(results_table(documents))
+        _print(documents)
     return status
+
+
+def print_table(paths: Iterable[Path]) -> None:
+    """Print what exported files say."""
+    _print([orjson.loads(path.read_bytes()) for path in paths])
+
+
+def _print(documents: Sequence[Mapping[str, Any]]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(results_table(documents))
 
 
 def _three_digits(value: float) -> str:

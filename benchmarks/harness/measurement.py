@@ -14,11 +14,26 @@ from benchmarks.harness.system_info import SystemInfo, environment, steal_second
 
 Tracked: TypeAlias = dict[str, Any]
 
+# How many samples each process takes, where the one who runs the suites wants another number.
+ITERATIONS_VARIABLE = "AETHERLESS_ITERATIONS"
+
 # What makes a result doubtful; said in the result, never hidden.
 SPREAD_BETWEEN = 0.10
 SPREAD_WITHIN = 0.10
 FEWEST_PROCESSES = 3
 CLOCK_RATIO = 20.0
+
+
+def iterations(standard: int) -> int:
+    """How many samples a process is to take: `standard`, or what the variable says.
+
+    Raises:
+        ValueError: the variable holds no number of 1 or more.
+    """
+    wanted = os.environ.get(ITERATIONS_VARIABLE, str(standard))
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"{ITERATIONS_VARIABLE}={wanted!r}: give a number of 1 or more")
+    return int(wanted)
 
 
 def sample_set(samples_ns: Any, number: int, sampling: str, clock_cost_ns: float) -> dict[str, Any]:

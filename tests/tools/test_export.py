@@ -141,6 +141,15 @@ def test_the_record_nearest_behind_the_start_is_taken(store: Path, tmp_path: Pat
     assert results(tmp_path / "out")["ring_buffer_write_64"]["metadata"]["processes"] == 2
 
 
+def test_a_track_that_wants_human_units_is_no_timing_of_asv(store: Path, tmp_path: Path) -> None:
+    described = json.loads((store / "benchmarks.json").read_text())
+    described[WRITE]["type"] = "time"
+    (store / "benchmarks.json").write_text(json.dumps(described))
+    write_result(store, {WRITE: write_row()})
+    assert run(store, tmp_path / "out") == 0
+    assert set(results(tmp_path / "out")) == {"ring_buffer_write_64", "ring_buffer_write_1024"}
+
+
 def test_what_has_no_samples_is_listed(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,14 +166,13 @@ def test_what_has_no_samples_is_listed(
     assert list(results(tmp_path / "out")) == ["ring_buffer_write_64"]
     printed = capsys.readouterr().out
     for line in (
-        "skipped: ring_buffer_write_1024: n/a",
-        "skipped: ring_buffer_many_64: stored without samples",
-        "skipped: ring_buffer_many_1024: stored without samples",
-        "skipped: ring_buffer_track_plain: failed",
-        "skipped: ring_buffer_peakmem_all: unit 'bytes'",
-        "skipped: ring_buffer_gone: not in benchmarks.json",
-        "skipped: other_track_x: no category",
-        "skipped: ipc_roundtrip: measured by another version",
+        "skipped: n/a: not chosen for this run, or skipped by its setup: ring_buffer_write_1024\n",
+        "record-samples keeps them): ring_buffer_many_64, ring_buffer_many_1024\n",
+        "skipped: failed or not run: ring_buffer_track_plain\n",
+        "skipped: unit 'bytes' is not a duration: ring_buffer_peakmem_all\n",
+        "skipped: not in benchmarks.json: ring_buffer_gone\n",
+        "skipped: no category for 'other': other_track_x\n",
+        "skipped: measured by another version of this benchmark: ipc_roundtrip\n",
     ):
         assert line in printed
 

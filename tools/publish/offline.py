@@ -36,7 +36,9 @@ VENDORED: Mapping[str, str] = {
     f"{_CDNJS}/flot/0.8.3/jquery.flot.time.min.js": "flot/jquery.flot.time.js",
     f"{_CDNJS}/flot/0.8.3/jquery.flot.selection.min.js": "flot/jquery.flot.selection.js",
     f"{_CDNJS}/flot/0.8.3/jquery.flot.categories.min.js": "flot/jquery.flot.categories.js",
-    f"{_JSDELIVR}/flot-orderbars@1.0.0/js/jquery.flot.orderBars.js": "flot-orderbars/jquery.flot.orderBars.js",
+    f"{_JSDELIVR}/flot-orderbars@1.0.0/js/jquery.flot.orderBars.js": (
+        "flot-orderbars/jquery.flot.orderBars.js"
+    ),
     f"{_CDNJS}/stupidtable/1.0.1/stupidtable.min.js": "stupid-table-plugin/stupidtable.min.js",
     f"{_CDNJS}/blueimp-md5/2.19.0/js/md5.min.js": "blueimp-md5/md5.min.js",
     f"{_JSDELIVR}/bootstrap@3.1.1/dist/js/bootstrap.min.js": "bootstrap/js/bootstrap.min.js",

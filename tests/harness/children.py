@@ -1,0 +1,66 @@
+"""Functions that the tests run in fresh processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.measurement import sample_set
+
+
+def echo(value: Any) -> Any:
+    return value
+
+
+def whereabouts() -> dict[str, Any]:
+    return {"pid": os.getpid(), "cpus": sorted(os.sched_getaffinity(0)), "path": sys.path}
+
+
+def noisy() -> str:
+    print("standard output belongs to the function")
+    return "kept apart"
+
+
+def hang(pid_file: str) -> None:
+    """Leaves its pid and that of a grandchild, then does not end."""
+    grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("last words", file=sys.stderr, flush=True)
+    part = Path(pid_file + ".part")
+    part.write_text(f"{os.getpid()} {grandchild.pid}")
+    part.rename(pid_file)
+    time.sleep(600)
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def fail(words: str) -> None:
+    raise ValueError(words)
+
+
+def fail_when(pid_file: str, words: str) -> None:
+    """Fails once the other process of the pair is surely there."""
+    while not Path(pid_file).exists():
+        time.sleep(0.01)
+    raise ValueError(words)
+
+
+def lack(words: str) -> None:
+    raise NotImplementedError(words)
+
+
+def linger() -> str:
+    """Gives its result and does not end: a thread of it goes on."""
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return "done"
+
+
+def samples(values: list[float], sampling: str = "per_operation", number: int = 1) -> Any:
+    return sample_set(values, number, sampling, 1.0)

@@ -1,0 +1,93 @@
+"""The sampler against a clock whose every reading is known."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from benchmarks.harness import clock, sampler
+
+
+class FakeClock:
+    """Time passes only where the test says so: in operations, not in readings."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.readings = 0
+        self.calls = 0
+
+    def read(self) -> int:
+        self.readings += 1
+        return self.now
+
+    def operation(self) -> None:
+        self.calls += 1
+        self.now += self.calls
+
+    def wait(self) -> None:
+        self.now += 1_000
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    fake = FakeClock()
+    monkeypatch.setattr(sampler, "now_ns", fake.read)
+    return fake
+
+
+def test_each_sample_is_one_operation(fake: FakeClock) -> None:
+    samples = sampler.sample_each(fake.operation, 5, 3)
+    assert samples.tolist() == [4, 5, 6, 7, 8]
+    assert samples.dtype == np.float64
+    assert fake.readings == 10
+
+
+def test_a_block_is_the_mean_of_its_operations(fake: FakeClock) -> None:
+    samples = sampler.sample_blocks(fake.operation, 4, 2, 1)
+    assert samples.tolist() == [6.5, 10.5]
+    assert fake.calls == 12
+    assert fake.readings == 4
+
+
+def test_before_and_after_are_not_timed(fake: FakeClock) -> None:
+    samples = sampler.sample_each(fake.operation, 3, 0, fake.wait, fake.wait)
+    assert samples.tolist() == [1, 2, 3]
+    assert fake.now == 6 + 6 * 1_000
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_an_empty_sample_set_is_an_error(count: int) -> None:
+    with pytest.raises(ValueError):
+        sampler.sample_each(lambda: None, count, 0)
+    with pytest.raises(ValueError):
+        sampler.sample_blocks(lambda: None, 4, count, 0)
+    with pytest.raises(ValueError):
+        sampler.sample_blocks(lambda: None, count, 4, 0)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_off_while_sampling_and_restored(enabled: bool) -> None:
+    seen = []
+
+    def operation() -> None:
+        seen.append(gc.isenabled())
+        if len(seen) == 3:
+            raise RuntimeError("in the middle")
+
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(RuntimeError, match="in the middle"):
+            sampler.sample_each(operation, 5, 0)
+        assert seen == [False] * 3
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
+def test_the_clock_costs_the_median_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([0, 10, 100, 130, 200, 220])
+    monkeypatch.setattr(clock, "now_ns", lambda: next(readings))
+    assert clock.clock_cost_ns(3) == 20.0

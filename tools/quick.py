@@ -1,0 +1,23 @@
+"""The quick pass: the part of the suites that stands for the whole.
+
+`python -m tools.quick` prints it.
+
+Every operation at a small, a middle and a large payload, from recorded samples. asv's own
+`time_*` are left out: cut short enough to be quick, they mostly show asv's own cost.
+"""
+
+from __future__ import annotations
+
+# A regular expression for `asv run --bench`, matched against "module.Class.method(parameters)".
+PATTERNS = {
+    "ring_buffer": r"^ring_buffer\..*\.track_.*\((64|1024|65536)\)$",
+}
+
+
+def pattern(categories: list[str] | None = None) -> str:
+    """The pattern of the named categories, of all when None."""
+    return "|".join(PATTERNS[name] for name in categories or PATTERNS)
+
+
+if __name__ == "__main__":
+    print(pattern())

@@ -1,0 +1,192 @@
+"""Run the suites in the present environment and write the standard JSON.
+
+``python -m tools.run_benchmarks [--quick] [--category C ...] [--iterations N] [--output DIR]
+[--list]``
+
+The suites, the runner (asv) and the export are those of the tracked history; only the environment
+is the present one, and nothing goes into asv's result store.
+
+Exit status: 0 when all went well, 1 when a benchmark failed (the rest is written), 2 for bad
+arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks.harness.journal import FOLDER_VARIABLE
+from benchmarks.harness.measurement import ITERATIONS_VARIABLE
+from tools import quick
+from tools.export import Selection, UsageError, export_store
+from tools.report import CATEGORIES
+from tools.table import print_table
+
+ROOT = Path(__file__).resolve().parents[1]
+_PROGRESS = re.compile(r"^\[\s*(\d+(?:\.\d+)?)%\]\s*·+\s*(\S*)")
+
+
+def suites() -> dict[str, str]:
+    """The suites that exist: category to module name."""
+    return {
+        category: module
+        for module, category in CATEGORIES.items()
+        if (ROOT / "benchmarks" / f"{module}.py").is_file()
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    known = suites()
+    if options.list:
+        for category, module in known.items():
+            print(f"{category:12} benchmarks/{module}.py")
+        return 0
+    unknown = [name for name in options.category or () if name not in known]
+    if unknown:
+        return _refuse(f"--category {unknown[0]}: no such category; known are {', '.join(known)}")
+    if options.iterations is not None and options.iterations < 1:
+        return _refuse(f"--iterations {options.iterations}: give a number of 1 or more")
+    if options.output.exists() and not options.output.is_dir():
+        return _refuse(f"--output {options.output}: not a folder; name another")
+    categories = list(dict.fromkeys(options.category or known))
+    bench = (
+        quick.pattern(categories)
+        if options.quick
+        else "|".join(rf"^{known[category]}\." for category in categories)
+    )
+    with tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
+        return _run(Path(name), bench, options.iterations, options.output)
+
+
+def _run(folder: Path, bench: str, iterations: int | None, output: Path) -> int:
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
+    )
+    if commit.returncode != 0:
+        return _refuse(f"{ROOT}: needs a git checkout with a commit: {commit.stderr.strip()}")
+    config = {
+        "version": 1,
+        "project": "aetherless",
+        "repo": str(ROOT),
+        "branches": ["HEAD"],
+        "environment_type": "existing",
+        "benchmark_dir": str(ROOT / "benchmarks"),
+        "results_dir": "results",
+        "env_dir": "env",
+        "html_dir": "html",
+    }
+    (folder / "asv.conf.json").write_text(json.dumps(config))
+    environment = {
+        **os.environ,
+        "ASV_COMMIT": commit.stdout.strip(),
+        FOLDER_VARIABLE: str(folder / "results" / "journal"),
+    }
+    if iterations is not None:
+        environment[ITERATIONS_VARIABLE] = str(iterations)
+    asv = [sys.executable, "-m", "asv", "--config", str(folder / "asv.conf.json")]
+    machine = subprocess.run(
+        [*asv, "machine", "--yes"], cwd=folder, capture_output=True, text=True, env=environment
+    )
+    if machine.returncode != 0:
+        print(machine.stdout + machine.stderr, file=sys.stderr)
+        return 1
+    command = [
+        *asv, "run", "--environment", f"existing:{sys.executable}", "--record-samples",
+        "--set-commit-hash", commit.stdout.strip(), "--show-stderr", "--bench", bench,
+    ]  # fmt: skip
+    status, log = _follow(command, folder, environment)
+    if status != 0:
+        print(log, file=sys.stderr)
+    try:
+        done = export_store(folder / "results", output, Selection())
+    except UsageError as error:
+        print(f"run_benchmarks: nothing was measured: {error}\n{log}", file=sys.stderr)
+        return 1
+    failed = [name for name, reason in done.skipped if reason.startswith("failed")]
+    for path, state in done.written:
+        print(f"{state}: {path}")
+    if done.written:
+        print_table(path for path, _ in done.written)
+    for problem in done.problems:
+        print(f"run_benchmarks: {problem}", file=sys.stderr)
+    if failed:
+        print(f"run_benchmarks: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if status != 0 or failed or done.problems or not done.written else 0
+
+
+def _follow(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Runs asv and shows its progress as a bar; gives its exit status and all it printed."""
+    printed: list[str] = []
+    with (
+        subprocess.Popen(
+            command, cwd=folder, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process,
+        Progress(
+            TextColumn("{task.description:50.50}"), BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn(), TimeRemainingColumn(),
+            console=Console(stderr=True),
+        ) as bar,
+    ):  # fmt: skip
+        task = bar.add_task("starting", total=100)
+        for done, what in _progress(process, printed):
+            bar.update(task, completed=done, description=what)
+        if process.wait() == 0:
+            bar.update(task, completed=100, description="measured")
+    return process.returncode, "".join(printed)
+
+
+def _progress(process: subprocess.Popen[str], printed: list[str]) -> Iterator[tuple[float, str]]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        printed.append(line)
+        found = _PROGRESS.match(line)
+        if found:
+            yield float(found[1]), found[2]
+
+
+def _refuse(message: str) -> int:
+    print(f"run_benchmarks: {message}", file=sys.stderr)
+    return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"run_benchmarks: {message}; see --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m tools.run_benchmarks",
+        description="Run the suites in the present environment and write the standard JSON.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--quick", action="store_true", help="a representative part, in a minute")
+    parser.add_argument(
+        "--category", nargs="+", action="extend", metavar="C", help=f"of {', '.join(suites())}"
+    )
+    parser.add_argument(
+        "--iterations", type=int, metavar="N", help="samples that each fresh process takes"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("data"), metavar="DIR", help="default: data"
+    )
+    parser.add_argument("--list", action="store_true", help="list the categories and stop")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
