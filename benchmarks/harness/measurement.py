@@ -80,6 +80,11 @@ def measure(benchmark: str, parameters: list[Any], tasks: list[Task], timeout_s:
     blocks = [np.array(one["samples_ns"], dtype=np.float64) for one in sets]
     if any(len(block) != len(blocks[0]) or len(block) == 0 for block in blocks):
         raise ValueError(f"{benchmark}: processes gave {[len(b) for b in blocks]} samples")
+    kinds = {(one["number"], one["sampling"]) for one in sets}
+    if len(kinds) != 1:
+        raise ValueError(f"{benchmark}: processes sampled in different ways: {sorted(kinds)}")
+    if not all(np.isfinite(block).all() and block.min() >= 0 for block in blocks):
+        raise ValueError(f"{benchmark}: a sample is negative or not finite")
     clock_cost_ns = float(np.median([one["clock_cost_ns"] for one in sets]))
     samples = np.concatenate(blocks)
     journal.append(

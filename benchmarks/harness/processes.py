@@ -98,14 +98,11 @@ class _Child:
             "parent": os.getpid(),
         }
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOTSTRAP, str(ROOT), json.dumps(request)],
-                stdin=subprocess.DEVNULL,
-                stdout=self.stderr,
-                stderr=self.stderr,
-                pass_fds=(write_fd,),
-                start_new_session=True,
-            )
+            # A file and no pipe: it holds requests of any size, and nobody waits to write them.
+            with tempfile.TemporaryFile() as stdin:
+                stdin.write(json.dumps(request).encode())
+                stdin.seek(0)
+                self.process = self._start(stdin, write_fd)
         except BaseException:
             os.close(self.result_fd)
             self.stderr.close()
@@ -113,9 +110,22 @@ class _Child:
         finally:
             os.close(write_fd)
 
-    def result(self) -> Any:
-        """What the ended child sent."""
-        status = self.process.wait()
+    def _start(self, stdin: IO[bytes], write_fd: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", _BOOTSTRAP, str(ROOT)],
+            stdin=stdin,
+            stdout=self.stderr,
+            stderr=self.stderr,
+            pass_fds=(write_fd,),
+            start_new_session=True,
+        )
+
+    def result(self, within_s: float) -> Any:
+        """What the child sent; it has closed its pipe, but may take its time to end."""
+        try:
+            status = self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise self.late() from None
         try:
             answer = json.loads(self.received)
         except ValueError:
@@ -127,6 +137,11 @@ class _Child:
                 f"{self.task.target} ended with status {status}:\n{self.last_words()}"
             )
         return answer["result"]
+
+    def late(self) -> WatchdogError:
+        return WatchdogError(
+            f"{self.task.target} did not end in time and was killed:\n{self.last_words()}"
+        )
 
     def last_words(self) -> str:
         self.stderr.seek(0)
@@ -152,17 +167,13 @@ def _run(tasks: list[Task], timeout_s: float) -> list[Any]:
         while pending:
             ready, _, _ = select.select(list(pending), [], [], max(0.0, ends - time.monotonic()))
             if not ready:
-                late = next(iter(pending.values()))
-                raise WatchdogError(
-                    f"{late.task.target} did not end within {timeout_s:g} s and was killed:\n"
-                    f"{late.last_words()}"
-                )
+                raise next(iter(pending.values())).late()
             for fd in ready:
                 data = os.read(fd, 1 << 20)
                 if data:
                     pending[fd].received += data
                 else:  # the child is gone, or as good as
-                    results[fd] = pending.pop(fd).result()
+                    results[fd] = pending.pop(fd).result(max(0.0, ends - time.monotonic()))
         return [results[child.result_fd] for child in children]
     finally:
         for child in children:
@@ -193,7 +204,7 @@ def _die_with_parent(parent: int) -> None:
 def _child_main() -> None:
     import importlib
 
-    request = json.loads(sys.argv[2])
+    request = json.loads(sys.stdin.buffer.read())
     _die_with_parent(request["parent"])
     result_fd = request["result_fd"]
     os.set_inheritable(result_fd, False)
