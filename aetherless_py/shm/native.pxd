@@ -67,7 +67,8 @@ cdef extern from "wait.h" nogil:
 
     uint64_t aether_now_ns()
     void aether_wake(aether_role *sleeper)
-    void aether_publish(aether_side *mine, uint64_t index, aether_role *peer)
+    void aether_publish(aether_side *mine, uint64_t index, aether_role *peer, bint asymmetric)
+    bint aether_fence_register()
     uint64_t aether_peer_index(aether_side *peer)
     uint64_t aether_own_index(aether_side *mine)
     uint32_t aether_role_state(aether_role *role)
@@ -82,6 +83,7 @@ cdef extern from "wait.h" nogil:
 
 cdef extern from "crc32.h" nogil:
     uint32_t aether_crc32(uint32_t crc, const void *data, size_t length)
+    uint32_t aether_crc32_u32(uint32_t value)
     uint32_t aether_crc32_copy(uint32_t crc, void *dst, const void *src, size_t length)
     const char *aether_crc32_implementation()
     int aether_crc32_force(const char *implementation)

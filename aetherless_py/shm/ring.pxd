@@ -17,6 +17,7 @@ cdef class Side:
     cdef int own_lock, peer_lock
     cdef int fd
     cdef bint checksum
+    cdef bint asymmetric         # SYNC POINT W by membarrier: see wait.h
     cdef bint is_open
     cdef bint in_wait
     cdef int closing

@@ -110,6 +110,7 @@ cdef class Side:
                 f" {self.capacity}: unlink the ring and make a new one"
             )
         self.index, self.cached = (head, tail) if is_producer else (tail, head)
+        self.asymmetric = native.aether_fence_register()
         native.aether_role_enter(self.role)
         self.is_open = True
         register_holder(self)
@@ -321,7 +322,7 @@ cdef class Producer(Side):
         frame.length = length
         if self.checksum:
             frame.crc = native.aether_crc32_copy(
-                native.aether_crc32(0, &length, 4), target, payload, size_bytes)
+                native.aether_crc32_u32(length), target, payload, size_bytes)
         else:
             frame.crc = 0
             memcpy(target, payload, size_bytes)
@@ -350,7 +351,7 @@ cdef class Producer(Side):
             finally:
                 PyBuffer_Release(&buffer)
         self.index += need
-        native.aether_publish(self.side, self.index, self.peer_role)
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
         return 1
 
     def write(self, payload, timeout=None):
@@ -414,10 +415,10 @@ cdef class Producer(Side):
                 written += 1
                 if self.index - published >= BATCH_BYTES:
                     published = self.index
-                    native.aether_publish(self.side, published, self.peer_role)
+                    native.aether_publish(self.side, published, self.peer_role, self.asymmetric)
         finally:
             if self.index != published:
-                native.aether_publish(self.side, self.index, self.peer_role)
+                native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
         return written
 
     def reserve(self, Py_ssize_t size_bytes, timeout=None):
@@ -474,7 +475,7 @@ cdef class Producer(Side):
         frame.crc = native.aether_crc32(0, &frame.length, 4 + size) if self.checksum else 0
         self.index += self.frame_bytes(size)
         self.reserved = 0
-        native.aether_publish(self.side, self.index, self.peer_role)
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
 
     def abort(self):
         """Gives the reservation back; nothing is published.
@@ -548,12 +549,12 @@ cdef class Consumer(Side):
                 if self.frame_at(to, &length):
                     frame = <aether_frame *>(self.data + (to & self.mask))
                     if not self.checksum or frame.crc == native.aether_crc32(
-                            native.aether_crc32(0, &length, 4),
+                            native.aether_crc32_u32(length),
                             <char *>frame + native.AETHER_FRAME_HEADER, length):
                         break
                 to += native.AETHER_FRAME_ALIGN
         self.index = to
-        native.aether_publish(self.side, to, self.peer_role)
+        native.aether_publish(self.side, to, self.peer_role, self.asymmetric)
         raise DamagedFrameError(
             f"{self.region.name}: the message at stream position {at} is damaged ({reason});"
             f" skipped {to - at} bytes", at, to - at)
@@ -571,7 +572,7 @@ cdef class Consumer(Side):
             crc = frame.crc
             # Checked is the copy: what the caller gets is what was checked.
             if crc != native.aether_crc32_copy(
-                    native.aether_crc32(0, &length, 4), PyBytes_AS_STRING(payload), source, length):
+                    native.aether_crc32_u32(length), PyBytes_AS_STRING(payload), source, length):
                 self.damaged(self.index, "checksum")
         else:
             memcpy(PyBytes_AS_STRING(payload), source, length)
@@ -596,7 +597,7 @@ cdef class Consumer(Side):
             self.check_usable()
         self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
         payload = self.take()
-        native.aether_publish(self.side, self.index, self.peer_role)
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
         return payload
 
     def try_read(self):
@@ -606,7 +607,7 @@ cdef class Consumer(Side):
         if not self.available(0, False):
             return None
         payload = self.take()
-        native.aether_publish(self.side, self.index, self.peer_role)
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
         return payload
 
     def read_many(self, Py_ssize_t limit, timeout=None):
@@ -631,7 +632,7 @@ cdef class Consumer(Side):
                 payloads.append(self.take())
                 if self.index - published >= BATCH_BYTES:
                     published = self.index
-                    native.aether_publish(self.side, published, self.peer_role)
+                    native.aether_publish(self.side, published, self.peer_role, self.asymmetric)
         except RingError as error:
             # What was read before is the caller's, and comes first; the error comes next time.
             if not payloads:
@@ -639,7 +640,7 @@ cdef class Consumer(Side):
             self.postponed = error
         finally:
             if self.index != published:
-                native.aether_publish(self.side, self.index, self.peer_role)
+                native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
         return payloads
 
     def read_into(self, buffer, timeout=None):
@@ -676,12 +677,12 @@ cdef class Consumer(Side):
             if not self.checksum:
                 memcpy(target.buf, source, length)
             elif frame.crc != native.aether_crc32_copy(
-                    native.aether_crc32(0, &length, 4), target.buf, source, length):
+                    native.aether_crc32_u32(length), target.buf, source, length):
                 self.damaged(self.index, "checksum")
         finally:
             PyBuffer_Release(&target)
         self.index += need
-        native.aether_publish(self.side, self.index, self.peer_role)
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
         return length
 
     def peek(self, timeout=None):
@@ -703,7 +704,7 @@ cdef class Consumer(Side):
             self.damaged(self.index, "frame header")
         frame = <aether_frame *>(self.data + (self.index & self.mask))
         if self.checksum and frame.crc != native.aether_crc32(
-                native.aether_crc32(0, &length, 4),
+                native.aether_crc32_u32(length),
                 <char *>frame + native.AETHER_FRAME_HEADER, length):
             self.damaged(self.index, "checksum")
         self.peeked = need
@@ -722,7 +723,7 @@ cdef class Consumer(Side):
         self.take_back()
         self.index += self.peeked
         self.peeked = 0
-        native.aether_publish(self.side, self.index, self.peer_role)
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
 
 
 def _unlink_at_exit(name, identity, pid):

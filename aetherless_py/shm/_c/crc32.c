@@ -48,7 +48,8 @@ typedef struct {
 
 /* ---- portable: slice-by-8 ---------------------------------------------------------------- */
 
-static uint32_t slices[8][256];
+uint32_t aether_crc32_slices[8][256];
+#define slices aether_crc32_slices
 
 static void build_slices(void) {
     for (uint32_t i = 0; i < 256; i++) {

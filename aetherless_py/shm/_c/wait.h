@@ -2,8 +2,14 @@
  *
  * A side that sleeps announces it in its own `waiting`; the peer looks there after it published.
  * Announce-then-look on one side and publish-then-look on the other need a full barrier between
- * store and load on both, else both can miss each other: SYNC POINT W, marked in this file and
- * at `aether_publish`.
+ * store and load on both, else both can miss each other: SYNC POINT W.
+ *
+ * The publisher would pay for its barrier with every message. So where the kernel offers it, the
+ * sleeper, who is slow anyway, pays for both: membarrier(2) makes every running thread of the
+ * registered processes pass a full barrier at that moment, and a thread that does not run has
+ * passed one when it was switched out. A publisher whose registration failed keeps its own barrier.
+ * Should the sleeper's call fail all the same, the wake-up that it may miss costs no more than one
+ * slice of sleep.
  */
 #ifndef AETHERLESS_WAIT_H
 #define AETHERLESS_WAIT_H
@@ -15,6 +21,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -43,11 +50,21 @@ static inline void aether_wake(aether_role *sleeper) {
     syscall(SYS_futex, &sleeper->wake_seq, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+/* Have barriers forced upon this process by sleeping peers. False where the kernel cannot. */
+static inline int aether_fence_register(void) {
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+}
+
 /* Publish our index, then wake the peer if it sleeps. Release pairs with the acquire in
- * `aether_peer_index`; seq_cst store and load are SYNC POINT W. */
-static inline void aether_publish(aether_side *mine, uint64_t index, aether_role *peer) {
-    atomic_store_explicit(&mine->index, index, memory_order_seq_cst);
-    if (__builtin_expect(atomic_load_explicit(&peer->waiting, memory_order_seq_cst), 0))
+ * `aether_peer_index`. SYNC POINT W: partner is `aether_wait_peer`. */
+static inline void aether_publish(aether_side *mine, uint64_t index, aether_role *peer,
+                                  int asymmetric) {
+    atomic_store_explicit(&mine->index, index, memory_order_release);
+    if (asymmetric)
+        atomic_signal_fence(memory_order_seq_cst); /* the compiler's order; the rest is forced */
+    else
+        atomic_thread_fence(memory_order_seq_cst);
+    if (__builtin_expect(atomic_load_explicit(&peer->waiting, memory_order_relaxed), 0))
         aether_wake(peer);
 }
 
@@ -152,9 +169,11 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
     if (now >= w->deadline_ns) return AETHER_TIMED_OUT;
 
     uint32_t seq = atomic_load_explicit(&w->role->wake_seq, memory_order_acquire);
-    atomic_store_explicit(&w->role->waiting, 1, memory_order_seq_cst); /* SYNC POINT W */
+    atomic_store_explicit(&w->role->waiting, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* SYNC POINT W: partner is `aether_publish` */
+    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
     aether_wait_result result = AETHER_READY;
-    if (atomic_load_explicit(&w->peer_side->index, memory_order_seq_cst) == seen) {
+    if (aether_peer_index(w->peer_side) == seen) {
         result = aether_peer_gone(w->peer_role, w->fd, w->peer_lock);
         /* Its last act before it went may have been to publish. */
         if (result != AETHER_READY && aether_peer_index(w->peer_side) != seen)
