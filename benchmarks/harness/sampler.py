@@ -18,7 +18,8 @@ Samples: TypeAlias = NDArray[np.float64]
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
+    """No garbage collection inside: a collection is not what is timed."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -61,7 +62,7 @@ def sample_each(
         raise ValueError(f"count is {count}: at least one sample is needed")
     samples = [0] * count
     clock = now_ns
-    with _no_collector():
+    with no_collector():
         for _ in repeat(None, warmup):
             before()
             operation()

@@ -1,8 +1,8 @@
 """Order statistics: nearest-rank percentiles, distribution-free intervals, spread of blocks.
 
 Sources: nearest rank as in Hyndman & Fan (1996), definition 1; the interval of the median from the
-binomial distribution of ranks (e.g. Conover, Practical Nonparametric Statistics, 3.2); ratios by a
-bootstrap over blocks, since samples of one process are correlated (Kalibera & Jones, 2013).
+binomial distribution of ranks (e.g. Conover, Practical Nonparametric Statistics, 3.2); repeats at
+the level of processes, since samples of one process are correlated (Kalibera & Jones, 2013).
 """
 
 from __future__ import annotations
@@ -80,33 +80,29 @@ def between_block_spread(blocks: Sequence[Floats]) -> float:
 
 
 def ratio_interval(
-    first: Sequence[Floats], second: Sequence[Floats], seed: int, confidence: float = 0.95
+    first: Sequence[Floats], second: Sequence[Floats], confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """The ratio of the medians of two sets of blocks, with its bootstrap interval.
+    """The ratio of two things that were measured in turn, with its interval.
 
-    Whole blocks are drawn with replacement, never single samples: what varies between processes
-    would otherwise be taken for precision.
+    Each round gives one ratio, that of its two medians: what the machine does for a while (another
+    clock rate, other neighbours, processors that share a cache or do not) hits both sides of a
+    round and cancels. Ratios of rounds, not single samples, since samples of one process are
+    correlated. The interval is the distribution-free one of the median ratio.
 
     Args:
-        first, second: blocks of samples, one block a process.
-        seed: of the generator that draws.
+        first, second: blocks of samples; the i-th of each were taken right after each other.
         confidence: of the interval.
 
     Returns:
-        (ratio, low, high).
+        (median ratio, low, high).
 
     Raises:
-        ValueError: a side has fewer than two blocks.
+        ValueError: the sides differ in rounds, or there are too few for that confidence (6 for
+            95 %).
     """
-    if len(first) < 2 or len(second) < 2:
-        raise ValueError("an interval needs at least two blocks on each side")
-    generator = np.random.default_rng(seed)
-    # Medians of blocks stand for their blocks: cheap, and the spread between blocks is what counts.
-    a = np.array([np.median(block) for block in first])
-    b = np.array([np.median(block) for block in second])
-    draws = 10_000
-    drawn_a = np.median(generator.choice(a, (draws, len(a))), axis=1)
-    drawn_b = np.median(generator.choice(b, (draws, len(b))), axis=1)
-    outside = (1 - confidence) / 2
-    low, high = np.quantile(drawn_a / drawn_b, [outside, 1 - outside])
-    return float(np.median(a) / np.median(b)), float(low), float(high)
+    pairs = list(zip(first, second, strict=True))
+    ratios = np.sort(np.array([np.median(a) / np.median(b) for a, b in pairs]))
+    interval = median_interval(ratios, confidence)
+    if interval is None:
+        raise ValueError(f"{len(ratios)} rounds are too few for an interval of {confidence:.0%}")
+    return float(np.median(ratios)), *interval

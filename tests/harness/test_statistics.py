@@ -71,13 +71,31 @@ def test_spread_of_block_medians() -> None:
     assert between_block_spread(blocks[:1]) == 0.0
 
 
-def test_ratio_of_medians() -> None:
+def test_ratio_of_rounds() -> None:
     generator = np.random.default_rng(3)
-    slow = [generator.normal(200, 5, 50) for _ in range(8)]
-    fast = [generator.normal(100, 5, 50) for _ in range(8)]
-    ratio, low, high = ratio_interval(slow, fast, seed=1)
-    assert low <= ratio <= high
-    assert low <= 2.0 <= high
-    assert ratio_interval(slow, fast, seed=1) == (ratio, low, high)
+    # Half way through the machine becomes four times slower: both sides are hit, the ratio is not.
+    state = [1, 1, 1, 1, 4, 4, 4, 4]
+    slow = [generator.normal(200, 5, 50) * scale for scale in state]
+    fast = [generator.normal(100, 5, 50) * scale for scale in state]
+    ratio, low, high = ratio_interval(slow, fast)
+    assert 1.9 < low <= ratio <= high < 2.1
+
+
+def test_the_ratio_interval_covers_the_ratio() -> None:
+    generator = np.random.default_rng(5)
+    runs, hits = 400, 0
+    for _ in range(runs):
+        first = [generator.lognormal(0.0, 0.5, 1) * 3 for _ in range(10)]
+        second = [generator.lognormal(0.0, 0.5, 1) for _ in range(10)]
+        _, low, high = ratio_interval(first, second)
+        hits += low <= 3 <= high
+    assert hits / runs >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / runs)
+
+
+def test_too_few_or_unequal_rounds_have_no_ratio() -> None:
+    rounds = [np.array([1.0])] * 6
+    assert ratio_interval(rounds, rounds) == (1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="too few"):
+        ratio_interval(rounds[:5], rounds[:5])
     with pytest.raises(ValueError):
-        ratio_interval(slow[:1], fast, seed=1)
+        ratio_interval(rounds, rounds[:5])

@@ -1,0 +1,64 @@
+"""What this machine can do at best between two processes: `floor.c`, compiled when first asked.
+
+A figure of a transport says little without it: the same ring that costs 0.8 us here costs half as
+much on a machine whose cores share a cache.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from benchmarks.harness.sampler import Samples
+
+Kind: TypeAlias = Literal["bounce", "pingpong", "oneway", "same"]
+
+SOURCE = Path(__file__).with_name("floor.c")
+
+
+def floor_samples(
+    kind: Kind, size_bytes: int, count: int, cpus: tuple[int, int], timeout_s: float
+) -> Samples:
+    """Measures one floor in two fresh processes, one on each processor, that only spin.
+
+    Args:
+        kind: "bounce", one cache line there and back; "pingpong", a message copied into a ring,
+            out, in and out again; "oneway", a stream of messages; "same", in and out in one
+            process on the first processor.
+        size_bytes: of a message; bounce ignores it.
+        count: round trips, or messages.
+        cpus: the processors.
+        timeout_s: the watchdog's.
+
+    Returns:
+        Durations in ns: of each round trip, or 20 means of one message for "oneway" and "same".
+
+    Raises:
+        NotImplementedError: no C compiler.
+        RuntimeError: the program failed.
+    """
+    command = [_program(), kind, str(size_bytes), str(count), str(cpus[0]), str(cpus[1])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return np.array(done.stdout.split(), dtype=np.float64)
+
+
+@functools.cache
+def _program() -> str:
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        raise NotImplementedError("no C compiler: the machine's floor cannot be measured")
+    folder = tempfile.mkdtemp(prefix="aetherless-floor-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    program = f"{folder}/floor"
+    subprocess.run([*compiler.split(), "-O3", "-std=gnu11", "-o", program, str(SOURCE)], check=True)
+    return program
