@@ -50,7 +50,8 @@ def test_unequal_or_empty_blocks_are_an_error(
         ([100.0, 100.0, 100.0], "per_operation", 0.0, None),
         ([100.0, 120.0, 100.0], "per_operation", 0.0, "medians of processes differ by 20%"),
         ([100.0, 100.0], "per_operation", 0.0, "few processes"),
-        ([100.0, 100.0, 500.0], "per_operation", 0.0, "wide spread"),
+        ([100.0, 105.0, 109.0, 109.0], "per_operation", 0.0, None),
+        ([100.0, 100.0, 100.0, 500.0], "per_operation", 0.0, "medians of processes"),
         ([19.0, 19.0, 19.0], "per_operation", 0.0, "near the clock's cost"),
         ([19.0, 19.0, 19.0], "blocks", 0.0, None),
         ([100.0, 100.0, 100.0], "per_operation", 0.5, "hypervisor"),
@@ -59,3 +60,12 @@ def test_unequal_or_empty_blocks_are_an_error(
 def test_doubts(medians: list[float], sampling: str, stolen_s: float, words: str | None) -> None:
     found = warnings_of([np.full(10, median) for median in medians], sampling, 1.0, stolen_s)
     assert any(words in line for line in found) if words else not found
+
+
+def test_one_wild_sample_is_no_wide_spread_but_a_wide_middle_is() -> None:
+    block = np.full(100, 100.0)
+    block[0] = 50_000.0
+    assert not warnings_of([block] * 3, "per_operation", 1.0, 0.0)
+    uniform = np.linspace(80.0, 120.0, 100)
+    found = warnings_of([uniform] * 3, "per_operation", 1.0, 0.0)
+    assert found == ["wide spread: the middle half spans 20% of the median"]
