@@ -7,12 +7,13 @@ The suites, the runner (asv) and the export are those of the tracked history; on
 is the present one, and nothing goes into asv's result store.
 
 Exit status: 0 when all went well, 1 when a benchmark failed (the rest is written), 2 for bad
-arguments.
+arguments, 130 when interrupted (nothing is written).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -67,8 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.quick
         else "|".join(rf"^{known[category]}\." for category in categories)
     )
-    with tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
-        return _run(Path(name), bench, options.iterations, options.output)
+    try:
+        with tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
+            return _run(Path(name), bench, options.iterations, options.output)
+    except KeyboardInterrupt:
+        print("run_benchmarks: interrupted; nothing was written", file=sys.stderr)
+        return 130
 
 
 def _run(folder: Path, bench: str, iterations: int | None, output: Path) -> int:
@@ -89,10 +95,13 @@ def _run(folder: Path, bench: str, iterations: int | None, output: Path) -> int:
         "html_dir": "html",
     }
     (folder / "asv.conf.json").write_text(json.dumps(config))
+    scratch = folder / "tmp"
+    scratch.mkdir()
     environment = {
         **os.environ,
         "ASV_COMMIT": commit.stdout.strip(),
         FOLDER_VARIABLE: str(folder / "results" / "journal"),
+        "TMPDIR": str(scratch),  # what an interrupted asv leaves goes with the folder
     }
     if iterations is not None:
         environment[ITERATIONS_VARIABLE] = str(iterations)
@@ -134,6 +143,7 @@ def _follow(command: list[str], folder: Path, environment: dict[str, str]) -> tu
         subprocess.Popen(
             command, cwd=folder, env=environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is ours to handle
         ) as process,
         Progress(
             TextColumn("{task.description:50.50}"), BarColumn(),
@@ -142,11 +152,26 @@ def _follow(command: list[str], folder: Path, environment: dict[str, str]) -> tu
         ) as bar,
     ):  # fmt: skip
         task = bar.add_task("starting", total=100)
-        for done, what in _progress(process, printed):
-            bar.update(task, completed=done, description=what)
+        try:
+            for done, what in _progress(process, printed):
+                bar.update(task, completed=done, description=what)
+        except KeyboardInterrupt:
+            _end(process)
+            raise
         if process.wait() == 0:
             bar.update(task, completed=100, description="measured")
     return process.returncode, "".join(printed)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends asv and all that it started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=10)
 
 
 def _progress(process: subprocess.Popen[str], printed: list[str]) -> Iterator[tuple[float, str]]:
