@@ -229,6 +229,8 @@ int main(int argc, char **argv) {
                 (unsigned long long)RING_BYTES / 4, PARTS);
         return 2;
     }
+    pin(cpu_b); /* fail here, not in a child for which the parent would wait */
+    pin(cpu_a);
     if (!strcmp(argv[1], "bounce")) bounce(count, cpu_a, cpu_b);
     else if (!strcmp(argv[1], "pingpong")) pingpong(size, count, cpu_a, cpu_b);
     else if (!strcmp(argv[1], "oneway")) oneway(size, count, cpu_a, cpu_b);
