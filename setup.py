@@ -23,7 +23,10 @@ setup(
             extension("layout"),
             extension("region"),
             extension("checksum", f"{C_FOLDER}/crc32.c"),
-            extension("ring", f"{C_FOLDER}/crc32.c"),
+            extension("side"),
+            extension("producer", f"{C_FOLDER}/crc32.c"),
+            extension("consumer", f"{C_FOLDER}/crc32.c"),
+            extension("ring"),
         ],
         compiler_directives={
             "language_level": 3,

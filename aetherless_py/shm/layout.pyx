@@ -17,6 +17,7 @@ cdef extern from "layout.h":
     size_t _producer "offsetof(aether_control, producer)"
     size_t _consumer "offsetof(aether_control, consumer)"
     size_t _frame_position "offsetof(aether_frame, position)"
+    size_t _frame_tag "offsetof(aether_frame, tag)"
     size_t _frame_crc "offsetof(aether_frame, crc)"
     size_t _frame_length "offsetof(aether_frame, length)"
 
@@ -39,5 +40,6 @@ OFFSET_TAIL = _tail
 OFFSET_PRODUCER_ROLE = _producer
 OFFSET_CONSUMER_ROLE = _consumer
 FRAME_POSITION = _frame_position
+FRAME_TAG = _frame_tag
 FRAME_CRC = _frame_crc
 FRAME_LENGTH = _frame_length

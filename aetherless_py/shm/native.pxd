@@ -42,7 +42,8 @@ cdef extern from "layout.h" nogil:
         aether_role consumer
 
     ctypedef struct aether_frame:
-        uint64_t position
+        uint32_t position
+        uint32_t tag
         uint32_t crc
         uint32_t length
 
@@ -64,8 +65,14 @@ cdef extern from "wait.h" nogil:
         const volatile int *closing
         uint64_t deadline_ns
         uint64_t started_ns
+        uint64_t spin_ns
+        uint64_t busy_ns
 
+    const uint64_t AETHER_SPIN_NS
+    const uint64_t AETHER_BUSY_NS
+    const uint64_t AETHER_FOR_EVER
     uint64_t aether_now_ns()
+    uint64_t aether_coarse_ns()
     void aether_wake(aether_role *sleeper)
     void aether_publish(aether_side *mine, uint64_t index, aether_role *peer, bint asymmetric)
     bint aether_fence_register()

@@ -192,7 +192,7 @@ def pin(cpu: int) -> None:
         raise RuntimeError(f"asked for processor {cpu}, the kernel gave {sorted(got)}")
 
 
-def _die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     import ctypes
 
     pr_set_pdeathsig = 1
@@ -205,7 +205,7 @@ def _child_main() -> None:
     import importlib
 
     request = json.loads(sys.stdin.buffer.read())
-    _die_with_parent(request["parent"])
+    die_with_parent(request["parent"])
     result_fd = request["result_fd"]
     os.set_inheritable(result_fd, False)
     if request["cpu"] is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from aetherless_py import errors
 from aetherless_py.shm import RingBuffer, layout, reclaim_stale
+from aetherless_py.shm.side import Wait
 from tests.shm.children import Child
 
 SHM = Path("/dev/shm")
@@ -159,7 +161,8 @@ def test_a_capacity_changed_after_attaching_changes_nothing(ring: RingBuffer) ->
         (layout.FRAME_LENGTH, struct.pack("I", 101)),
         (layout.FRAME_LENGTH, struct.pack("I", 300)),
         (layout.FRAME_LENGTH, struct.pack("I", 0xFFFFFFFF)),
-        (layout.FRAME_POSITION, struct.pack("Q", 12345)),
+        (layout.FRAME_POSITION, struct.pack("I", 12345)),
+        (layout.FRAME_TAG, struct.pack("I", 1)),
     ],
 )
 @pytest.mark.parametrize("before", [0, 30])
@@ -458,6 +461,72 @@ def test_a_killed_consumer_is_noticed_and_its_successor_goes_on(
                 producer.write(b"x" * 1000, timeout=60)
         killer.join()
     assert ring.consumer().read_many(10) == [b"x" * 1000] * 4
+
+
+@pytest.mark.parametrize("way", ["write", "try_write", "write_many", "reserve"])
+def test_a_killed_consumer_is_noticed_while_there_is_room(way: str) -> None:
+    with RingBuffer.create(1 << 26) as ring, ring.producer() as producer:
+        with Child(
+            'consumer = ring.consumer(); say("ready"); sys.stdin.readline()', ring.name
+        ) as child:
+            child.line()
+            child.kill()
+
+        def once() -> None:
+            if way == "reserve":
+                producer.reserve(1)
+                producer.commit()
+            elif way == "write_many":
+                producer.write_many([b"x"])
+            else:
+                getattr(producer, way)(b"x")
+
+        with pytest.raises(errors.PeerDiedError):
+            for _ in range(1000):  # a tenth of the ring in a second: it never fills up
+                once()
+                time.sleep(0.001)
+        assert ring.fill_bytes < 1 << 25
+
+
+@pytest.mark.parametrize("wait", ["spin", "adaptive", "park"])
+def test_every_way_of_waiting_notices_time_death_and_signals(ring: RingBuffer, wait: Wait) -> None:
+    consumer = ring.consumer(wait)
+    with pytest.raises(errors.RingTimeoutError):
+        consumer.read(timeout=0.05)
+    with Child(
+        """
+        producer = ring.producer()
+        say("ready")
+        sys.stdin.readline()
+        producer.write(b"hello")
+        sys.stdin.readline()
+        """,
+        ring.name,
+    ) as child:
+        child.line()
+        assert child.process.stdin is not None
+        threading.Timer(0.2, lambda: print(file=child.process.stdin, flush=True)).start()
+        assert consumer.read(timeout=60) == b"hello"
+
+        def on_alarm(*_: object) -> None:
+            raise InterruptedError("the alarm")
+
+        before = signal.signal(signal.SIGALRM, on_alarm)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(InterruptedError):
+                consumer.read(timeout=60)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        threading.Timer(0.2, child.process.kill).start()
+        with pytest.raises(errors.PeerDiedError):
+            consumer.read(timeout=60)
+
+
+def test_an_unknown_way_of_waiting_is_refused(ring: RingBuffer) -> None:
+    with pytest.raises(ValueError, match="one of spin, adaptive, park"):
+        ring.producer("sleep")  # type: ignore[arg-type]
+    ring.producer("park")  # and the role is free
 
 
 def test_death_is_noticed_within_100_ms_of_sleep(ring: RingBuffer) -> None:

@@ -80,6 +80,28 @@ def test_many_stops_at_the_first_that_does_not_fit(sides: Sides) -> None:
     assert consumer.read_many(5) == [b"a", b"b"]
 
 
+def test_many_hands_over_what_comes_before_a_bad_one(sides: Sides) -> None:
+    _, producer, consumer = sides
+    for bad, error in (("text", TypeError), (bytes(5000), errors.MessageTooLargeError)):
+        assert producer.write_many([b"a", b"b", bad, b"c"]) == 2  # type: ignore[list-item]
+        with pytest.raises(error):
+            producer.write_many([bad, b"c"])  # type: ignore[list-item]
+        assert consumer.read_many(5) == [b"a", b"b"]
+        assert consumer.try_read() is None
+
+
+def test_many_from_code_that_fails_writes_nothing(sides: Sides) -> None:
+    _, producer, consumer = sides
+
+    def payloads() -> Iterator[bytes]:
+        yield b"a"
+        raise KeyError("no more")
+
+    with pytest.raises(KeyError):
+        producer.write_many(payloads())
+    assert consumer.try_read() is None
+
+
 def test_views_are_the_segments_memory_also_across_the_wrap(sides: Sides) -> None:
     _, producer, consumer = sides
     for _ in range(64):

@@ -19,14 +19,16 @@
  *
  * A frame begins at a multiple of 64 bytes, so that no line holds parts of two frames:
  *
- *    0                              8               12              16
- *   +------------------------------+---------------+---------------+--------- // ---+-----+
- *   | position (u64)               | crc32 (u32)   | length (u32)  | payload        | pad |
- *   +------------------------------+---------------+---------------+--------- // ---+-----+
+ *    0               4               8               12              16
+ *   +---------------+---------------+---------------+---------------+--------- // ---+-----+
+ *   | position (u32)| tag (u32)     | crc32 (u32)   | length (u32)  | payload        | pad |
+ *   +---------------+---------------+---------------+---------------+--------- // ---+-----+
  *
- * crc32 is that of zlib over length and payload, which lie side by side; 0 in a ring without
- * checksum. position is the value of head at which the frame begins: it tells a header from the
- * payload of an older lap and leads the consumer to the next frame when a length was damaged.
+ * position is the value of head at which the frame begins, in units of 64 bytes: it tells a header
+ * from the payload of an older lap and leads the consumer to the next frame when a length was
+ * damaged. tag is what a channel knows its messages by, 0 in a plain ring. crc32 is that of zlib
+ * over length and payload, with tag added (XOR) to the value between the two, so that a damaged tag
+ * is a damaged message; 0 in a ring without checksum.
  */
 #ifndef AETHERLESS_LAYOUT_H
 #define AETHERLESS_LAYOUT_H
@@ -36,7 +38,7 @@
 #include <stdint.h>
 
 #define AETHER_MAGIC UINT64_C(0x474e495248544541) /* "AETHRING", little endian */
-#define AETHER_VERSION 1u
+#define AETHER_VERSION 2u
 #define AETHER_FLAG_CHECKSUM 1u
 #define AETHER_CONTROL_BYTES 4096u
 #define AETHER_DATA_OFFSET 65536u
@@ -86,7 +88,8 @@ typedef struct {
 } aether_control;
 
 typedef struct {
-    uint64_t position;
+    uint32_t position;
+    uint32_t tag;
     uint32_t crc;
     uint32_t length;
 } aether_frame;

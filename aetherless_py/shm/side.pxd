@@ -1,7 +1,16 @@
+"""What both sides of a ring share."""
+
 from libc.stdint cimport uint32_t, uint64_t
 
 from aetherless_py.shm.native cimport aether_role, aether_side
 from aetherless_py.shm.region cimport Region
+
+cdef enum:
+    ALIGN_MASK = 63
+    # Many messages are published at least this often, so that the peer works alongside.
+    BATCH_BYTES = 16384
+
+cdef uint64_t deadline(object timeout) except 0
 
 
 cdef class Side:
@@ -17,6 +26,8 @@ cdef class Side:
     cdef int own_lock, peer_lock
     cdef int fd
     cdef bint checksum
+    cdef bint is_producer
+    cdef uint64_t spin_ns, busy_ns
     cdef bint asymmetric         # SYNC POINT W by membarrier: see wait.h
     cdef bint is_open
     cdef bint in_wait
@@ -29,28 +40,10 @@ cdef class Side:
     cdef bint view_readonly
     cdef object __weakref__
 
-    cdef int claim(self, Region region, bint is_producer) except -1
+    cdef int claim(self, Region region, bint is_producer, object wait) except -1
     cdef int check_usable(self) except -1
     cdef int wait_for(self, uint64_t seen, uint64_t deadline_ns) except -1
-    cdef int raise_if_gone(self) except -1
+    cdef int look(self) except -1
+    cdef str peer_name(self)
     cdef object hand_out(self, char *data, Py_ssize_t size_bytes)
     cdef int take_back(self) except -1
-
-
-cdef class Producer(Side):
-    cdef uint64_t reserved       # bytes of the reserved frame; 0 when none is
-
-    cdef int room(self, uint64_t need, uint64_t deadline_ns, bint block) except -1
-    cdef inline void fill(self, uint64_t at, const void *payload, size_t size_bytes) noexcept
-    cdef uint64_t frame_bytes(self, size_t size_bytes) except 0
-    cdef int put(self, object payload, uint64_t deadline_ns, bint block) except -1
-
-
-cdef class Consumer(Side):
-    cdef uint64_t peeked         # bytes of the frame that peek handed out; 0 when none is
-    cdef object postponed        # an error that read_many met behind messages it handed over
-
-    cdef int available(self, uint64_t deadline_ns, bint block) except -1
-    cdef uint64_t frame_at(self, uint64_t at, uint32_t *length) noexcept
-    cdef int damaged(self, uint64_t at, str reason) except -1
-    cdef object take(self)

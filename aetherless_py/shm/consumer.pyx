@@ -1,0 +1,266 @@
+"""The reading side of a ring.
+
+A new head (acquire) tells of messages; each is copied out, checked, and its memory given back with
+the new tail (release). `peek` and `release` do the same without the copy.
+"""
+
+from aetherless_py.errors import (
+    BufferTooSmallError,
+    DamagedFrameError,
+    ReservationError,
+    RingCorruptError,
+    RingError,
+)
+
+cimport cython
+from cpython.buffer cimport (
+    PyBUF_CONTIG_RO, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from aetherless_py.shm cimport native
+from aetherless_py.shm.native cimport aether_frame
+from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, deadline
+
+
+@cython.final
+cdef class Consumer(Side):
+    """The reading side. One thread uses it at a time.
+
+    What the producer may change meanwhile: empty may stop being empty; not empty cannot become
+    empty.
+    """
+
+    cdef int available(self, uint64_t deadline_ns, bint block) except -1:
+        """1 when a frame lies at tail, 0 when none does and `block` is false."""
+        cdef uint64_t head
+        if self.postponed is not None:
+            error, self.postponed = self.postponed, None
+            raise error
+        if self.peeked:
+            raise ReservationError(f"{self.region.name}: release the peeked message first")
+        if self.cached != self.index:
+            return 1
+        while True:
+            head = native.aether_peer_index(self.peer_side)
+            if head != self.index:
+                if head - self.index > self.capacity or head & ALIGN_MASK:
+                    raise RingCorruptError(
+                        f"{self.region.name}: head is {head} while tail is {self.index}: the segment"
+                        " is damaged; unlink it and make a new one"
+                    )
+                self.cached = head
+                return 1
+            if not block:
+                self.look()
+                return 0
+            self.wait_for(head, deadline_ns)
+
+    cdef uint64_t frame_at(self, uint64_t at, uint32_t *length) noexcept:
+        """The whole bytes of the frame at a stream position, 0 if there is no sound one."""
+        cdef aether_frame *frame = <aether_frame *>(self.data + (at & self.mask))
+        cdef uint64_t need
+        # The header is read once: what is checked is what is used.
+        length[0] = (<volatile uint32_t *>&frame.length)[0]
+        need = (native.AETHER_FRAME_HEADER + <uint64_t>length[0] + ALIGN_MASK) & ~ALIGN_MASK
+        if frame.position != <uint32_t>(at // native.AETHER_FRAME_ALIGN) or need > self.cached - at:
+            return 0
+        return need
+
+    cdef int damaged(self, uint64_t at, str reason) except -1:
+        """Skips the damaged frame at tail and raises.
+
+        Its length may be what is damaged. If the frame after it stands where the length says, that
+        one is next; else the next header that names its own position and passes the checksum is.
+        """
+        cdef uint32_t length
+        cdef aether_frame *frame
+        cdef uint64_t need = self.frame_at(at, &length)
+        cdef uint64_t to = at + need
+        if need == 0 or (to != self.cached and self.frame_at(to, &length) == 0):
+            to = at + native.AETHER_FRAME_ALIGN
+            while to != self.cached:
+                if self.frame_at(to, &length):
+                    frame = <aether_frame *>(self.data + (to & self.mask))
+                    if not self.checksum or frame.crc == native.aether_crc32(
+                            native.aether_crc32_u32(length) ^ frame.tag,
+                            <char *>frame + native.AETHER_FRAME_HEADER, length):
+                        break
+                to += native.AETHER_FRAME_ALIGN
+        self.index = to
+        native.aether_publish(self.side, to, self.peer_role, self.asymmetric)
+        raise DamagedFrameError(
+            f"{self.region.name}: the message at stream position {at} is damaged ({reason});"
+            f" skipped {to - at} bytes", at, to - at)
+
+    cdef object take(self):
+        """The message at tail as bytes; tail moves but is not published."""
+        cdef uint32_t length, crc, tag
+        cdef uint64_t need = self.frame_at(self.index, &length)
+        cdef aether_frame *frame = <aether_frame *>(self.data + (self.index & self.mask))
+        cdef const char *source = <char *>frame + native.AETHER_FRAME_HEADER
+        if need == 0:
+            self.damaged(self.index, "frame header")
+        payload = PyBytes_FromStringAndSize(NULL, length)
+        tag = frame.tag
+        if self.checksum:
+            crc = frame.crc
+            # Checked is the copy: what the caller gets is what was checked.
+            if crc != native.aether_crc32_copy(
+                    native.aether_crc32_u32(length) ^ tag, PyBytes_AS_STRING(payload), source, length):
+                self.damaged(self.index, "checksum")
+        else:
+            memcpy(PyBytes_AS_STRING(payload), source, length)
+        self.index += need
+        self.tag = tag
+        return payload
+
+    def read(self, timeout=None):
+        """Takes the next message out of the ring, waiting for one.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Returns:
+            The message as bytes.
+
+        Raises:
+            RingTimeoutError: none came in time.
+            DamagedFrameError: the message was damaged; it is skipped, call again.
+            PeerClosedError, PeerDiedError: none is left and none will come.
+        """
+        if not self.is_open:
+            self.check_usable()
+        self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
+        payload = self.take()
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        return payload
+
+    def try_read(self):
+        """Like `read`, but returns None at once when the ring is empty."""
+        if not self.is_open:
+            self.check_usable()
+        if not self.available(0, False):
+            return None
+        payload = self.take()
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        return payload
+
+    def read_many(self, Py_ssize_t limit, timeout=None):
+        """Takes up to `limit` messages, waiting only until there is one.
+
+        Args:
+            limit: how many at most, 1 or more.
+            timeout: seconds to wait for the first at most; None waits for ever.
+
+        Returns:
+            A list of bytes, never empty.
+        """
+        cdef list payloads = []
+        cdef uint64_t published
+        if limit < 1:
+            raise ValueError(f"limit is {limit}: it must be 1 or more")
+        self.check_usable()
+        self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
+        published = self.index
+        try:
+            while len(payloads) < limit and self.available(0, False):
+                payloads.append(self.take())
+                if self.index - published >= BATCH_BYTES:
+                    published = self.index
+                    native.aether_publish(self.side, published, self.peer_role, self.asymmetric)
+        except RingError as error:
+            # What was read before is the caller's, and comes first; the error comes next time.
+            if not payloads:
+                raise
+            self.postponed = error
+        finally:
+            if self.index != published:
+                native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        return payloads
+
+    def read_into(self, buffer, timeout=None):
+        """Copies the next message into the caller's memory.
+
+        Args:
+            buffer: a writable contiguous buffer.
+            timeout: seconds to wait at most; None waits for ever.
+
+        Returns:
+            The message's size in bytes.
+
+        Raises:
+            BufferTooSmallError: the message is larger than the buffer; it stays in the ring.
+        """
+        cdef Py_buffer target
+        cdef uint32_t length
+        cdef uint64_t need
+        cdef aether_frame *frame
+        self.check_usable()
+        PyObject_GetBuffer(buffer, &target, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
+        try:
+            self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
+            need = self.frame_at(self.index, &length)
+            if need == 0:
+                self.damaged(self.index, "frame header")
+            if length > <uint64_t>target.len:
+                raise BufferTooSmallError(
+                    f"{self.region.name}: the next message has {length} bytes, the buffer"
+                    f" {target.len}"
+                )
+            frame = <aether_frame *>(self.data + (self.index & self.mask))
+            source = <char *>frame + native.AETHER_FRAME_HEADER
+            if not self.checksum:
+                memcpy(target.buf, source, length)
+            elif frame.crc != native.aether_crc32_copy(
+                    native.aether_crc32_u32(length) ^ frame.tag, target.buf, source, length):
+                self.damaged(self.index, "checksum")
+        finally:
+            PyBuffer_Release(&target)
+        self.index += need
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        return length
+
+    def peek(self, timeout=None):
+        """Hands out the next message in the segment's own memory, checked; then `release` it.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Returns:
+            A read-only memoryview, contiguous also across the wrap.
+        """
+        cdef uint32_t length, tag
+        cdef uint64_t need
+        cdef aether_frame *frame
+        self.check_usable()
+        self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
+        need = self.frame_at(self.index, &length)
+        if need == 0:
+            self.damaged(self.index, "frame header")
+        frame = <aether_frame *>(self.data + (self.index & self.mask))
+        tag = frame.tag
+        if self.checksum and frame.crc != native.aether_crc32(
+                native.aether_crc32_u32(length) ^ tag,
+                <char *>frame + native.AETHER_FRAME_HEADER, length):
+            self.damaged(self.index, "checksum")
+        self.peeked = need
+        self.tag = tag
+        self.view_readonly = True
+        return self.hand_out(<char *>frame + native.AETHER_FRAME_HEADER, length)
+
+    def release(self):
+        """Gives the peeked message's memory back to the producer.
+
+        Raises:
+            ViewInUseError: an array or slice of the view is alive; drop it and release again.
+        """
+        self.check_usable()
+        if not self.peeked:
+            raise ReservationError(f"{self.region.name}: nothing is peeked")
+        self.take_back()
+        self.index += self.peeked
+        self.peeked = 0
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)

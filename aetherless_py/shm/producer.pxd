@@ -1,0 +1,17 @@
+"""The writing side of a ring."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from aetherless_py.shm.side cimport Side
+
+
+cdef class Producer(Side):
+    cdef uint32_t tag            # of the next messages: see layout.h
+    cdef uint64_t reserved       # bytes of the reserved frame; 0 when none is
+
+    cdef int room(self, uint64_t need, uint64_t deadline_ns, bint block) except -1
+    cdef inline void fill(self, const void *payload, size_t size_bytes) noexcept
+    cdef int place(self, object payload, uint64_t deadline_ns, bint block) except -1
+    cdef int check_free(self) except -1
+    cdef uint64_t frame_bytes(self, size_t size_bytes) except 0
+    cdef int put(self, object payload, uint64_t deadline_ns, bint block) except -1

@@ -1,0 +1,231 @@
+"""The writing side of a ring.
+
+A message is copied behind head with its frame header, and published with the new head (release).
+`reserve` and `commit` do the same without the copy.
+"""
+
+from aetherless_py.errors import (
+    MessageTooLargeError,
+    ReservationError,
+    RingCorruptError,
+)
+
+cimport cython
+from cpython.buffer cimport PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from aetherless_py.shm cimport native
+from aetherless_py.shm.native cimport aether_frame
+from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, deadline
+
+
+@cython.final
+cdef class Producer(Side):
+    """The writing side. One thread uses it at a time.
+
+    What the consumer may change meanwhile: full may stop being full; not full cannot become full.
+    """
+
+    cdef uint64_t frame_bytes(self, size_t size_bytes) except 0:
+        cdef uint64_t need
+        if size_bytes > self.capacity - native.AETHER_FRAME_HEADER:
+            raise MessageTooLargeError(
+                f"{self.region.name}: a message of {size_bytes} bytes can never fit: this ring takes"
+                f" {self.capacity - native.AETHER_FRAME_HEADER} at most; make it larger"
+            )
+        need = (native.AETHER_FRAME_HEADER + size_bytes + ALIGN_MASK) & ~ALIGN_MASK
+        return need
+
+    cdef int room(self, uint64_t need, uint64_t deadline_ns, bint block) except -1:
+        """1 when `need` bytes are free, 0 when they are not and `block` is false."""
+        cdef uint64_t tail
+        if self.capacity - (self.index - self.cached) >= need:
+            return 1
+        while True:
+            tail = native.aether_peer_index(self.peer_side)
+            if self.index - tail > self.capacity or tail & ALIGN_MASK:
+                raise RingCorruptError(
+                    f"{self.region.name}: tail is {tail} while head is {self.index}: the segment is"
+                    " damaged; unlink it and make a new one"
+                )
+            self.cached = tail
+            if self.capacity - (self.index - tail) >= need:
+                return 1
+            if not block:
+                self.look()
+                return 0
+            self.wait_for(tail, deadline_ns)
+
+    cdef inline void fill(self, const void *payload, size_t size_bytes) noexcept:
+        cdef aether_frame *frame = <aether_frame *>(self.data + (self.index & self.mask))
+        cdef uint32_t length = <uint32_t>size_bytes
+        cdef char *target = <char *>frame + native.AETHER_FRAME_HEADER
+        frame.position = <uint32_t>(self.index // native.AETHER_FRAME_ALIGN)
+        frame.tag = self.tag
+        frame.length = length
+        if self.checksum:
+            frame.crc = native.aether_crc32_copy(
+                native.aether_crc32_u32(length) ^ self.tag, target, payload, size_bytes)
+        else:
+            frame.crc = 0
+            memcpy(target, payload, size_bytes)
+
+    cdef int place(self, object payload, uint64_t deadline_ns, bint block) except -1:
+        """Copies a message behind head without publishing it; 0 when there is no room."""
+        cdef Py_buffer buffer
+        cdef uint64_t need
+        if PyBytes_CheckExact(payload):
+            need = self.frame_bytes(PyBytes_GET_SIZE(payload))
+            if not self.room(need, deadline_ns, block):
+                return 0
+            self.fill(PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+        else:
+            PyObject_GetBuffer(payload, &buffer, PyBUF_CONTIG_RO)
+            try:
+                self.check_free()  # its exporter may have run code of the caller's
+                need = self.frame_bytes(buffer.len)
+                if not self.room(need, deadline_ns, block):
+                    return 0
+                self.fill(buffer.buf, buffer.len)
+            finally:
+                PyBuffer_Release(&buffer)
+        self.index += need
+        return 1
+
+    cdef int check_free(self) except -1:
+        if not self.is_open:
+            self.check_usable()
+        if self.reserved:
+            raise ReservationError(f"{self.region.name}: commit or abort the reservation first")
+        return 0
+
+    cdef int put(self, object payload, uint64_t deadline_ns, bint block) except -1:
+        self.check_free()
+        self.look()
+        if not self.place(payload, deadline_ns, block):
+            return 0
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        return 1
+
+    def write(self, payload, timeout=None):
+        """Copies a message into the ring, waiting for room.
+
+        Args:
+            payload: any contiguous buffer.
+            timeout: seconds to wait at most; None waits for ever.
+
+        Raises:
+            RingTimeoutError: no room came in time; nothing was written.
+            MessageTooLargeError: the ring can never hold it.
+            PeerClosedError, PeerDiedError: nobody will make room.
+        """
+        self.put(payload, UINT64_MAX if timeout is None else deadline(timeout), True)
+
+    def try_write(self, payload):
+        """Like `write`, but returns False at once when there is no room."""
+        return self.put(payload, 0, False) == 1
+
+    def write_many(self, payloads, timeout=None):
+        """Writes messages in order, as many as fit, waiting only until the first one does.
+
+        Args:
+            payloads: contiguous buffers.
+            timeout: seconds to wait for the first at most; None waits for ever.
+
+        Returns:
+            How many were written: all before the first that did not fit, or that was no message
+            (what is wrong with it is raised when it comes first).
+        """
+        cdef Py_ssize_t written = 0
+        cdef uint64_t published
+        cdef uint64_t until = UINT64_MAX if timeout is None else deadline(timeout)
+        if not isinstance(payloads, (list, tuple)):
+            payloads = list(payloads)  # its code runs now, not between unpublished messages
+        self.check_free()
+        self.look()
+        published = self.index
+        try:
+            for payload in payloads:
+                if not self.place(payload, until, written == 0):
+                    break
+                written += 1
+                if self.index - published >= BATCH_BYTES:
+                    published = self.index
+                    native.aether_publish(self.side, published, self.peer_role, self.asymmetric)
+        except Exception:
+            if not written:
+                raise
+        finally:
+            # Not after a close in the middle: the successor has the role.
+            if self.index != published and self.is_open:
+                native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        return written
+
+    def reserve(self, Py_ssize_t size_bytes, timeout=None):
+        """Hands out the segment's own memory for the next message; fill it, then `commit`.
+
+        Args:
+            size_bytes: the message's size.
+            timeout: seconds to wait for room at most; None waits for ever.
+
+        Returns:
+            A writable memoryview of `size_bytes`, contiguous also across the wrap.
+        """
+        cdef uint64_t need
+        if size_bytes < 0:
+            raise ValueError(f"size_bytes is {size_bytes}: it must not be negative")
+        self.check_free()
+        self.look()
+        need = self.frame_bytes(size_bytes)
+        self.room(need, UINT64_MAX if timeout is None else deadline(timeout), True)
+        self.check_free()
+        self.reserved = need
+        return self.hand_out(
+            self.data + (self.index & self.mask) + native.AETHER_FRAME_HEADER, size_bytes)
+
+    def commit(self, size_bytes=None):
+        """Publishes the reserved message; its view cannot be used any more.
+
+        Args:
+            size_bytes: how much of the reservation the message takes, all of it by default.
+
+        Raises:
+            ViewInUseError: an array or slice of the view is alive; drop it and commit again.
+        """
+        cdef Py_ssize_t size = self.view_bytes
+        cdef aether_frame *frame
+        self.check_usable()
+        if not self.reserved:
+            raise ReservationError(f"{self.region.name}: nothing is reserved")
+        if size_bytes is not None:
+            size = size_bytes
+            if size < 0 or size > self.view_bytes:
+                raise ReservationError(
+                    f"{self.region.name}: commit of {size} bytes into a reservation of"
+                    f" {self.view_bytes}"
+                )
+        self.take_back()
+        frame = <aether_frame *>(self.data + (self.index & self.mask))
+        frame.position = <uint32_t>(self.index // native.AETHER_FRAME_ALIGN)
+        frame.tag = self.tag
+        frame.length = <uint32_t>size
+        frame.crc = native.aether_crc32(
+            native.aether_crc32_u32(frame.length) ^ self.tag,
+            <char *>frame + native.AETHER_FRAME_HEADER, size) if self.checksum else 0
+        self.index += self.frame_bytes(size)
+        self.reserved = 0
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+
+    def abort(self):
+        """Gives the reservation back; nothing is published.
+
+        Raises:
+            ViewInUseError: an array or slice of the view is alive.
+        """
+        self.check_usable()
+        if not self.reserved:
+            raise ReservationError(f"{self.region.name}: nothing is reserved")
+        self.take_back()
+        self.reserved = 0
