@@ -14,3 +14,6 @@ cdef class Consumer(Side):
     cdef uint64_t frame_at(self, uint64_t at, uint32_t *length) noexcept
     cdef int damaged(self, uint64_t at, str reason) except -1
     cdef object take(self)
+    cdef object get(self, uint64_t deadline_ns, bint block)
+    cdef object get_view(self, uint64_t deadline_ns)
+    cpdef release(self)

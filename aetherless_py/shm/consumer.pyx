@@ -117,6 +117,16 @@ cdef class Consumer(Side):
         self.tag = tag
         return payload
 
+    cdef object get(self, uint64_t deadline_ns, bint block):
+        """The next message as bytes; None when there is none and `block` is false."""
+        if not self.is_open:
+            self.check_usable()
+        if not self.available(deadline_ns, block):
+            return None
+        payload = self.take()
+        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        return payload
+
     def read(self, timeout=None):
         """Takes the next message out of the ring, waiting for one.
 
@@ -131,22 +141,11 @@ cdef class Consumer(Side):
             DamagedFrameError: the message was damaged; it is skipped, call again.
             PeerClosedError, PeerDiedError: none is left and none will come.
         """
-        if not self.is_open:
-            self.check_usable()
-        self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
-        payload = self.take()
-        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
-        return payload
+        return self.get(UINT64_MAX if timeout is None else deadline(timeout), True)
 
     def try_read(self):
         """Like `read`, but returns None at once when the ring is empty."""
-        if not self.is_open:
-            self.check_usable()
-        if not self.available(0, False):
-            return None
-        payload = self.take()
-        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
-        return payload
+        return self.get(0, False)
 
     def read_many(self, Py_ssize_t limit, timeout=None):
         """Takes up to `limit` messages, waiting only until there is one.
@@ -223,20 +222,13 @@ cdef class Consumer(Side):
         native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
         return length
 
-    def peek(self, timeout=None):
-        """Hands out the next message in the segment's own memory, checked; then `release` it.
-
-        Args:
-            timeout: seconds to wait at most; None waits for ever.
-
-        Returns:
-            A read-only memoryview, contiguous also across the wrap.
-        """
+    cdef object get_view(self, uint64_t deadline_ns):
+        """The next message in the segment's own memory, checked."""
         cdef uint32_t length, tag
         cdef uint64_t need
         cdef aether_frame *frame
         self.check_usable()
-        self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
+        self.available(deadline_ns, True)
         need = self.frame_at(self.index, &length)
         if need == 0:
             self.damaged(self.index, "frame header")
@@ -251,7 +243,18 @@ cdef class Consumer(Side):
         self.view_readonly = True
         return self.hand_out(<char *>frame + native.AETHER_FRAME_HEADER, length)
 
-    def release(self):
+    def peek(self, timeout=None):
+        """Hands out the next message in the segment's own memory, checked; then `release` it.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Returns:
+            A read-only memoryview, contiguous also across the wrap.
+        """
+        return self.get_view(UINT64_MAX if timeout is None else deadline(timeout))
+
+    cpdef release(self):
         """Gives the peeked message's memory back to the producer.
 
         Raises:

@@ -13,9 +13,6 @@ cdef extern from "layout.h" nogil:
     const size_t AETHER_FRAME_HEADER
     const uint64_t AETHER_MIN_CAPACITY
     const uint64_t AETHER_MAX_CAPACITY
-    const uint32_t AETHER_ROLE_NEVER
-    const uint32_t AETHER_ROLE_OPEN
-    const uint32_t AETHER_ROLE_CLOSED
     const int AETHER_LOCK_USERS
     const int AETHER_LOCK_PRODUCER
     const int AETHER_LOCK_CONSUMER
@@ -60,6 +57,7 @@ cdef extern from "wait.h" nogil:
         aether_role *role
         aether_side *peer_side
         aether_role *peer_role
+        uint32_t expected
         int fd
         int peer_lock
         const volatile int *closing
@@ -79,12 +77,14 @@ cdef extern from "wait.h" nogil:
     uint64_t aether_peer_index(aether_side *peer)
     uint64_t aether_own_index(aether_side *mine)
     uint32_t aether_role_state(aether_role *role)
+    bint aether_is_open(uint32_t state)
+    bint aether_is_closed(uint32_t state)
     void aether_role_enter(aether_role *role)
     void aether_role_leave(aether_role *role)
     int aether_lock_is_held(int fd, int role)
     int aether_lock_take(int fd, int type, int first, int count)
     int aether_spin_brief(aether_side *peer, uint64_t seen)
-    aether_wait_result aether_peer_gone(aether_role *peer, int fd, int peer_lock)
+    aether_wait_result aether_peer_gone(aether_role *peer, uint32_t expected, int fd, int peer_lock)
     aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
 
 

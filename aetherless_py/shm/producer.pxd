@@ -13,5 +13,8 @@ cdef class Producer(Side):
     cdef inline void fill(self, const void *payload, size_t size_bytes) noexcept
     cdef int place(self, object payload, uint64_t deadline_ns, bint block) except -1
     cdef int check_free(self) except -1
+    cdef object reserve_until(self, Py_ssize_t size_bytes, uint64_t deadline_ns)
+    cpdef commit(self, size_bytes=?)
+    cpdef abort(self)
     cdef uint64_t frame_bytes(self, size_t size_bytes) except 0
     cdef int put(self, object payload, uint64_t deadline_ns, bint block) except -1

@@ -173,19 +173,22 @@ cdef class Producer(Side):
         Returns:
             A writable memoryview of `size_bytes`, contiguous also across the wrap.
         """
+        return self.reserve_until(size_bytes, UINT64_MAX if timeout is None else deadline(timeout))
+
+    cdef object reserve_until(self, Py_ssize_t size_bytes, uint64_t deadline_ns):
         cdef uint64_t need
         if size_bytes < 0:
             raise ValueError(f"size_bytes is {size_bytes}: it must not be negative")
         self.check_free()
         self.look()
         need = self.frame_bytes(size_bytes)
-        self.room(need, UINT64_MAX if timeout is None else deadline(timeout), True)
+        self.room(need, deadline_ns, True)
         self.check_free()
         self.reserved = need
         return self.hand_out(
             self.data + (self.index & self.mask) + native.AETHER_FRAME_HEADER, size_bytes)
 
-    def commit(self, size_bytes=None):
+    cpdef commit(self, size_bytes=None):
         """Publishes the reserved message; its view cannot be used any more.
 
         Args:
@@ -218,7 +221,7 @@ cdef class Producer(Side):
         self.reserved = 0
         native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
 
-    def abort(self):
+    cpdef abort(self):
         """Gives the reservation back; nothing is published.
 
         Raises:

@@ -24,6 +24,7 @@ cdef class Side:
     cdef aether_role *role
     cdef aether_role *peer_role
     cdef int own_lock, peer_lock
+    cdef uint32_t expected       # the peer's state, where its successor will not do; else 0
     cdef int fd
     cdef bint checksum
     cdef bint is_producer

@@ -126,6 +126,7 @@ cdef class Side:
                 " a side belongs to one thread at a time"
             )
         w.role, w.peer_side, w.peer_role = self.role, self.peer_side, self.peer_role
+        w.expected = self.expected
         w.fd, w.peer_lock = self.fd, self.peer_lock
         w.closing = <const volatile int *>&self.closing
         w.deadline_ns = deadline_ns
@@ -160,12 +161,13 @@ cdef class Side:
         """For the calls that do not wait: raises if the peer is gone, asking every 20 ms at most."""
         cdef native.aether_wait_result result
         cdef uint64_t now
-        if native.aether_role_state(self.peer_role) != native.AETHER_ROLE_CLOSED:
+        if not native.aether_is_closed(native.aether_role_state(self.peer_role)):
             now = native.aether_coarse_ns()
             if now - self.looked_ns < LOOK_EVERY_NS:
                 return 0
             self.looked_ns = now
-        result = native.aether_peer_gone(self.peer_role, self.fd, self.peer_lock)
+        result = native.aether_peer_gone(
+            self.peer_role, self.expected, self.fd, self.peer_lock)
         # What a producer published before it went comes first.
         if result == native.AETHER_READY or (
                 not self.is_producer and native.aether_peer_index(self.peer_side) != self.index):

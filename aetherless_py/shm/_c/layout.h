@@ -48,10 +48,6 @@
 #define AETHER_MIN_CAPACITY (UINT64_C(1) << 12) /* and no less than a page */
 #define AETHER_MAX_CAPACITY (UINT64_C(1) << 31) /* lengths are u32 */
 
-/* States of a role. The kernel's lock on the role's byte says whether its holder lives. */
-#define AETHER_ROLE_NEVER 0u
-#define AETHER_ROLE_OPEN 1u
-#define AETHER_ROLE_CLOSED 2u
 
 /* Bytes of the file that are locked (F_OFD_SETLK): the kernel frees them when a process dies. */
 #define AETHER_LOCK_USERS 0    /* shared: everybody who has the segment open */
@@ -74,7 +70,9 @@ typedef struct {
 
 /* What the peer must know of a side beyond its index. */
 typedef struct {
-    _Atomic uint32_t state;    /* AETHER_ROLE_* */
+    _Atomic uint32_t state;    /* 0 never held; odd: open; even: closed. Each holder counts it up,
+                                * so that it also tells one holder from the next. The kernel's lock
+                                * on the role's byte says whether the holder lives. */
     _Atomic uint32_t waiting;  /* 1 while this side sleeps or is about to */
     _Atomic uint32_t wake_seq; /* the futex: the peer counts it up before it wakes this side */
 } aether_role;

@@ -87,13 +87,18 @@ static inline uint32_t aether_role_state(aether_role *role) {
     return atomic_load_explicit(&role->state, memory_order_acquire);
 }
 
+static inline int aether_is_open(uint32_t state) { return state & 1; }
+static inline int aether_is_closed(uint32_t state) { return state != 0 && !(state & 1); }
+
 static inline void aether_role_enter(aether_role *role) {
     atomic_store_explicit(&role->waiting, 0, memory_order_relaxed); /* a dead holder's may be 1 */
-    atomic_store_explicit(&role->state, AETHER_ROLE_OPEN, memory_order_release);
+    uint32_t state = atomic_load_explicit(&role->state, memory_order_relaxed);
+    atomic_store_explicit(&role->state, (state + 1) | 1, memory_order_release);
 }
 
 static inline void aether_role_leave(aether_role *role) {
-    atomic_store_explicit(&role->state, AETHER_ROLE_CLOSED, memory_order_release);
+    uint32_t state = atomic_load_explicit(&role->state, memory_order_relaxed);
+    atomic_store_explicit(&role->state, state + 1, memory_order_release);
 }
 
 /* Is the role's byte of the file locked by somebody, i.e. does its holder live? fd must be of
@@ -138,15 +143,18 @@ static inline int aether_spin_brief(aether_side *peer, uint64_t seen) {
     return 0;
 }
 
-/* Has the peer closed or died? AETHER_READY when it has done neither. */
-static inline aether_wait_result aether_peer_gone(aether_role *peer, int fd, int peer_lock) {
-    uint32_t state = atomic_load_explicit(&peer->state, memory_order_acquire);
-    if (state == AETHER_ROLE_CLOSED) return AETHER_PEER_CLOSED;
-    if (state == AETHER_ROLE_OPEN && aether_lock_is_held(fd, peer_lock) == 0) {
+/* Has the peer closed or died? AETHER_READY when it has done neither. `expected` is the state of
+ * the holder that is waited for, whose successor will not do; 0 for anybody. */
+static inline aether_wait_result aether_peer_gone(aether_role *peer, uint32_t expected, int fd,
+                                                  int peer_lock) {
+    uint32_t state = aether_role_state(peer);
+    if (aether_is_closed(state)) return AETHER_PEER_CLOSED;
+    if (expected && state != expected) return AETHER_PEER_DIED;
+    if (aether_is_open(state) && aether_lock_is_held(fd, peer_lock) == 0) {
         /* A clean close sets the state before it gives up the lock, and a new holder takes the
          * lock before it sets the state: look once more. */
-        state = atomic_load_explicit(&peer->state, memory_order_acquire);
-        if (state == AETHER_ROLE_CLOSED) return AETHER_PEER_CLOSED;
+        state = aether_role_state(peer);
+        if (aether_is_closed(state)) return AETHER_PEER_CLOSED;
         if (aether_lock_is_held(fd, peer_lock) == 0) return AETHER_PEER_DIED;
     }
     return AETHER_READY;
@@ -156,6 +164,7 @@ typedef struct {
     aether_role *role;      /* this side's */
     aether_side *peer_side; /* the index that it waits for */
     aether_role *peer_role;
+    uint32_t expected; /* see aether_peer_gone */
     int fd, peer_lock;
     const volatile int *closing; /* set by another thread of this process to end the wait */
     uint64_t deadline_ns;        /* on CLOCK_MONOTONIC; UINT64_MAX for none */
@@ -179,7 +188,8 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
         if (now - w->started_ns > w->spin_ns) sched_yield();
         now = aether_now_ns();
         if (now > look_at) {
-            aether_wait_result gone = aether_peer_gone(w->peer_role, w->fd, w->peer_lock);
+            aether_wait_result gone =
+                aether_peer_gone(w->peer_role, w->expected, w->fd, w->peer_lock);
             if (aether_peer_index(w->peer_side) != seen) return AETHER_READY;
             return gone == AETHER_READY ? AETHER_CHECK : gone;
         }
@@ -192,7 +202,7 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
     syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
     aether_wait_result result = AETHER_READY;
     if (aether_peer_index(w->peer_side) == seen) {
-        result = aether_peer_gone(w->peer_role, w->fd, w->peer_lock);
+        result = aether_peer_gone(w->peer_role, w->expected, w->fd, w->peer_lock);
         /* Its last act before it went may have been to publish. */
         if (result != AETHER_READY && aether_peer_index(w->peer_side) != seen)
             result = AETHER_READY;
