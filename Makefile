@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard aetherless_py/shm/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
+SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/shm/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help build bench machine publish history compare test lint clean
@@ -59,5 +59,5 @@ publish: machine ## make html/ anew from what was measured
 	$(BIN)/asv publish
 
 clean: ## remove what was built and measured here
-	rm -rf .venv .asv build html *.egg-info aetherless_py/shm/*.so
-	rm -f $(patsubst %.pyx,%.c,$(wildcard aetherless_py/shm/*.pyx))
+	rm -rf .venv .asv build html *.egg-info aetherless_py/*.so aetherless_py/shm/*.so
+	rm -f $(patsubst %.pyx,%.c,$(wildcard aetherless_py/*.pyx aetherless_py/shm/*.pyx))

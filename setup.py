@@ -9,8 +9,8 @@ HEADERS = [f"{C_FOLDER}/{name}" for name in ("crc32.h", "layout.h", "wait.h")]
 
 def extension(name: str, *more_sources: str) -> Extension:
     return Extension(
-        f"aetherless_py.shm.{name}",
-        [f"aetherless_py/shm/{name}.pyx", *more_sources],
+        f"aetherless_py.{name}",
+        [f"aetherless_py/{name.replace('.', '/')}.pyx", *more_sources],
         include_dirs=[C_FOLDER],
         depends=HEADERS,
         extra_compile_args=["-O3", "-std=gnu11"],
@@ -20,13 +20,14 @@ def extension(name: str, *more_sources: str) -> Extension:
 setup(
     ext_modules=cythonize(
         [
-            extension("layout"),
-            extension("region"),
-            extension("checksum", f"{C_FOLDER}/crc32.c"),
-            extension("side"),
-            extension("producer", f"{C_FOLDER}/crc32.c"),
-            extension("consumer", f"{C_FOLDER}/crc32.c"),
-            extension("ring"),
+            extension("shm.layout"),
+            extension("shm.region"),
+            extension("shm.checksum", f"{C_FOLDER}/crc32.c"),
+            extension("shm.side"),
+            extension("shm.producer", f"{C_FOLDER}/crc32.c"),
+            extension("shm.consumer", f"{C_FOLDER}/crc32.c"),
+            extension("shm.ring"),
+            extension("channel"),
         ],
         compiler_directives={
             "language_level": 3,

@@ -106,3 +106,7 @@ class DamagedFrameError(RingError):
 
 class RingCorruptError(RingError):
     """The shared indices make no sense: the segment cannot be used any more."""
+
+
+class HandlerError(AetherlessError):
+    """The handler at the other end of a channel raised; the message says what."""

@@ -1,0 +1,321 @@
+"""The channel: answers find their caller, and whatever goes wrong is said to the right one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aetherless_py import errors
+from aetherless_py.channel import Channel
+from aetherless_py.shm import layout
+from aetherless_py.shm.side import WAITS, Wait
+from tests.shm.children import Child
+
+WATCHDOG_S = 60.0
+SERVER = """
+from aetherless_py.channel import Channel
+channel = Channel.attach(sys.argv[2])
+def handle(request):
+    if request.startswith(b"slow"):
+        time.sleep(0.3)
+    if request == b"slow error" or request == b"error":
+        raise KeyError("no such thing")
+    if request == b"die":
+        os.kill(os.getpid(), 9)
+    if request == b"large":
+        return bytes(1 << 20)
+    if request == b"text":
+        return "no buffer"
+    return request[::-1]
+"""
+# Ready when it has its part: before that, a caller still sees its dead predecessor.
+READY = """
+try:
+    channel.serve(bytes, timeout=0)
+except errors.RingTimeoutError:
+    say("ready")
+"""
+SERVE = SERVER + READY + "print(channel.serve(handle))"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    before = set(os.listdir("/dev/shm"))
+    yield
+    assert set(os.listdir("/dev/shm")) <= before
+
+
+@pytest.fixture
+def channel() -> Iterator[Channel]:
+    with Channel.create(1 << 16) as made:
+        yield made
+
+
+def serving(channel: Channel, code: str = SERVE) -> Child:
+    child = Child(code, "", channel.name)
+    assert child.line() == "ready"
+    return child
+
+
+@pytest.mark.parametrize("wait", list(WAITS))
+def test_calls_of_every_size(wait: Wait) -> None:
+    with Channel.create(1 << 16, wait=wait) as channel, serving(channel) as child:
+        for size in (0, 1, 47, 48, 49, 1000, 60_000):
+            payload = np.random.default_rng(size).bytes(size)
+            assert channel.call(payload, timeout=WATCHDOG_S) == payload[::-1]
+        assert channel.call(bytearray(b"abc")) == b"cba"
+        channel.close()
+        assert child.finish() == "8\n"
+
+
+def test_calls_without_copies(channel: Channel) -> None:
+    code = SERVER + (
+        "def fill(request, reserve):\n"
+        "    if request[:5] == b'error':\n"
+        "        reserve(10)\n"
+        "        raise KeyError('no such thing')\n"
+        "    answer = reserve(len(request) + 5)\n"
+        "    answer[:len(request)] = request\n"
+        "    return len(request) if len(request) % 2 else None\n"
+        + READY
+        + "print(channel.serve_views(fill))"
+    )
+    with serving(channel, code) as child:
+        for size in (1, 100, 1001, 30_000):
+            view = channel.reserve(size + 10)
+            np.frombuffer(view, np.uint8)[:size] = 7
+            answer = channel.call_reserved(size, timeout=WATCHDOG_S)
+            assert len(answer) == (size if size % 2 else size + 5)
+            assert bytes(answer[:size]) == b"\7" * size
+            assert answer.readonly
+            channel.release()
+            with pytest.raises(ValueError, match="released"):
+                answer[0]
+        channel.reserve(5)[:] = b"error"
+        with pytest.raises(errors.HandlerError, match="KeyError: 'no such thing'"):
+            channel.call_reserved(timeout=WATCHDOG_S)
+        channel.reserve(9)
+        channel.abort()
+        channel.reserve(3)[:] = b"abc"
+        assert bytes(channel.call_reserved(timeout=WATCHDOG_S)) == b"abc"
+        with pytest.raises(errors.ReservationError):
+            channel.call(b"while a view is out", timeout=1)
+        channel.release()
+        channel.close()
+        child.finish()
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (b"error", "KeyError: 'no such thing'"),
+        (b"large", "MessageTooLargeError"),
+        (b"text", "TypeError"),
+    ],
+)
+def test_what_the_handler_does_wrong_reaches_the_caller(
+    channel: Channel, request_: bytes, words: str
+) -> None:
+    with serving(channel) as child:
+        for _ in range(3):
+            with pytest.raises(errors.HandlerError, match=words):
+                channel.call(request_, timeout=WATCHDOG_S)
+            assert channel.call(b"ab", timeout=WATCHDOG_S) == b"ba"
+        channel.close()
+        assert child.finish() == "6\n"
+
+
+@pytest.mark.parametrize("late", [b"slow", b"slow error"])
+def test_a_late_answer_never_reaches_the_next_call(channel: Channel, late: bytes) -> None:
+    with serving(channel) as child:
+        for _ in range(2):
+            with pytest.raises(errors.RingTimeoutError):
+                channel.call(late, timeout=0.05)
+        assert channel.call(b"first", timeout=WATCHDOG_S) == b"tsrif"
+        with pytest.raises(errors.RingTimeoutError):
+            channel.call(late, timeout=0.05)
+        view = channel.reserve(6)
+        view[:] = b"second"
+        assert bytes(channel.call_reserved(timeout=WATCHDOG_S)) == b"dnoces"
+        channel.release()
+        channel.close()
+        child.finish()
+
+
+def test_a_server_that_dies_in_a_call(channel: Channel) -> None:
+    with serving(channel), pytest.raises(errors.PeerDiedError):
+        channel.call(b"die", timeout=WATCHDOG_S)
+    with serving(channel) as successor:
+        assert channel.call(b"ab", timeout=WATCHDOG_S) == b"ba"
+        channel.close()
+        assert successor.finish() == "1\n"
+
+
+def test_a_server_that_is_replaced_in_a_call(channel: Channel) -> None:
+    """The caller sleeps while one server dies and another one comes: it still hears of it."""
+    with serving(channel) as first, ThreadPoolExecutor(1) as pool:
+        assert channel.call(b"ab", timeout=WATCHDOG_S) == b"ba"
+        asked = pool.submit(channel.call, b"slow", WATCHDOG_S)
+        time.sleep(0.1)
+        first.kill()
+        with Channel.attach(channel.name) as second:
+            with pytest.raises(errors.RingTimeoutError):
+                second.serve(bytes, timeout=0.5)
+            with pytest.raises(errors.PeerDiedError):
+                asked.result(WATCHDOG_S)
+
+
+def test_a_server_that_closes_in_a_call(channel: Channel) -> None:
+    code = SERVER + READY + "channel.serve(lambda request: channel.close())"
+    with serving(channel, code) as child, pytest.raises(errors.PeerClosedError):
+        channel.call(b"x", timeout=WATCHDOG_S)
+    assert child.process.returncode in (0, -signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", ["close\n", "die"])
+def test_a_caller_that_dies_or_closes_ends_the_server(channel: Channel, end: str) -> None:
+    code = (
+        "from aetherless_py.channel import Channel\n"
+        "channel = Channel.attach(sys.argv[2])\n"
+        "channel.call(b'one')\n"
+        "say('called')\n"
+        "if sys.stdin.readline() == 'close\\n': channel.close()\n"
+        "sys.stdin.readline()"
+    )
+    with Child(code, "", channel.name) as caller, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(channel.serve, bytes)
+        assert caller.line() == "called"
+        if end == "die":
+            caller.kill()
+            with pytest.raises(errors.PeerDiedError):
+                served.result(WATCHDOG_S)
+        else:
+            assert caller.process.stdin is not None
+            print(end, file=caller.process.stdin, end="", flush=True)
+            assert served.result(WATCHDOG_S) == 1
+
+
+def test_a_server_that_waits_can_be_closed_by_another_thread(channel: Channel) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(channel.serve, bytes)
+        time.sleep(0.2)
+        channel.close()
+        assert served.result(WATCHDOG_S) == 0
+
+
+def test_two_threads_do_not_share_a_call(channel: Channel) -> None:
+    with serving(channel) as child, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(channel.call, b"slow", WATCHDOG_S)
+        time.sleep(0.1)
+        with pytest.raises(errors.RingBusyError):
+            channel.call(b"other", timeout=WATCHDOG_S)
+        assert asked.result(WATCHDOG_S) == b"wols"
+        assert channel.call(b"other", timeout=WATCHDOG_S) == b"rehto"
+        channel.close()
+        child.finish()
+
+
+def _spoil(name: str, at: int) -> None:
+    with Path("/dev/shm", name.lstrip("/")).open("r+b") as segment:
+        segment.seek(layout.DATA_OFFSET + layout.FRAME_HEADER_BYTES + at)
+        segment.write(b"\xff")
+
+
+def test_damage_in_either_direction_is_said_to_the_caller(channel: Channel) -> None:
+    with Channel.attach(channel.name) as server, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(channel.call, b"request", WATCHDOG_S)
+        time.sleep(0.2)
+        _spoil(channel.name, 2)
+        serving_ = threading.Thread(target=server.serve, args=(bytes,))
+        serving_.start()
+        with pytest.raises(errors.DamagedFrameError, match="request was damaged"):
+            asked.result(WATCHDOG_S)
+        assert channel.call(b"sound", timeout=WATCHDOG_S) == b"sound"
+        channel.close()
+        serving_.join(WATCHDOG_S)
+
+
+def test_a_damaged_answer_is_said_and_the_next_is_sound() -> None:
+    with Channel.create(1 << 16) as channel, Channel.attach(channel.name) as server:
+        serving_ = threading.Thread(target=server.serve, args=(bytes,))
+        with pytest.raises(errors.RingTimeoutError):
+            channel.call(b"nobody there", timeout=0)
+        serving_.start()
+        time.sleep(0.2)  # the late answer lies in the response ring
+        _spoil(channel.name + ".responses", 2)
+        with pytest.raises(errors.DamagedFrameError):
+            channel.call(b"next", timeout=WATCHDOG_S)
+        assert channel.call(b"sound", timeout=WATCHDOG_S) == b"sound"
+        channel.close()
+        serving_.join(WATCHDOG_S)
+
+
+def test_a_handler_that_keeps_a_view_is_told(channel: Channel) -> None:
+    with Channel.attach(channel.name) as server, ThreadPoolExecutor(1) as pool:
+        kept = []
+
+        def keep(request: memoryview, reserve: object) -> None:
+            kept.append(request[:2])
+            raise KeyError("after keeping")
+
+        asked = pool.submit(channel.call, b"abc", WATCHDOG_S)
+        with pytest.raises(errors.ViewInUseError):
+            server.serve_views(keep, timeout=WATCHDOG_S)
+        with pytest.raises(errors.HandlerError, match="after keeping"):
+            asked.result(WATCHDOG_S)
+        kept.clear()
+
+
+def test_an_end_has_one_part(channel: Channel) -> None:
+    with pytest.raises(errors.RingTimeoutError):
+        channel.serve(bytes, timeout=0)
+    with pytest.raises(errors.ReservationError, match="this end serves"):
+        channel.call(b"x")
+    with (
+        Channel.attach(channel.name) as other,
+        pytest.raises(errors.RoleTakenError),
+    ):
+        other.serve(bytes, timeout=0)
+
+
+def test_bad_arguments_leave_nothing() -> None:
+    with pytest.raises(ValueError, match="one of spin, adaptive, park"):
+        Channel.create(wait="sleep")  # type: ignore[arg-type]
+    with pytest.raises(errors.SegmentSizeError):
+        Channel.create(1000)
+    with pytest.raises(errors.SegmentNotFoundError):
+        Channel.attach("no-such-channel")
+    channel = Channel.create()
+    channel.close()
+    channel.close()
+    with pytest.raises(errors.RingClosedError):
+        channel.call(b"x")
+    channel.unlink()
+
+
+def test_a_hundred_kills_in_the_middle_of_calls(channel: Channel) -> None:
+    """Each call is answered rightly or raises; none hangs, and the channel stays sound."""
+    choose = np.random.default_rng(11)
+    answered = died = 0
+    for _ in range(100):
+        with serving(channel) as child:
+            killer = threading.Timer(float(choose.uniform(0, 0.02)), child.process.kill)
+            killer.start()
+            try:
+                while True:
+                    payload = choose.bytes(int(choose.integers(0, 3000)))
+                    assert channel.call(payload, timeout=WATCHDOG_S) == payload[::-1]
+                    answered += 1
+            except errors.PeerDiedError:
+                died += 1
+            killer.join()
+    assert died == 100
+    assert answered > 100
