@@ -1,0 +1,264 @@
+"""Aetherless's own way: the channel for calls, the ring for streams."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+from collections.abc import Callable
+from itertools import repeat
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks.baselines.base import (
+    CONFIRMATION,
+    Client,
+    Mode,
+    Payload,
+    PeerGoneError,
+    Transport,
+    TransportError,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from aetherless_py.channel import Channel
+    from aetherless_py.shm import Consumer, Producer, RingBuffer
+    from aetherless_py.shm.side import Wait
+
+LEAST_CAPACITY_BYTES = 1 << 20
+BATCH = 64
+
+
+class SharedMemory(Transport):
+    """Copies in and out: `Channel.call` and `serve`; `write_many` and `read_many`."""
+
+    name = "shared_memory"
+    policy: ClassVar[Wait] = "adaptive"
+    wait = "adaptive"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        try:
+            from aetherless_py.channel import Channel  # noqa: F401
+        except ImportError as error:
+            return f"this commit's package has no channel: {error}"
+        return None
+
+    def __init__(
+        self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
+    ) -> None:
+        from aetherless_py.channel import Channel
+        from aetherless_py.shm import RingBuffer
+
+        super().__init__(folder, message_bytes, mode, timeout_s)
+        capacity = LEAST_CAPACITY_BYTES
+        while capacity < 4 * message_bytes:
+            capacity *= 2
+        self._made: list[Any]
+        if mode == "echo":
+            self._made = [Channel.create(capacity, wait=self.policy)]
+        else:
+            self._made = [RingBuffer.create(capacity), RingBuffer.create(4096)]
+        self._names = [one.name for one in self._made]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_made": []}
+
+    def serve(self, ready: Connection) -> None:
+        from aetherless_py.channel import Channel
+        from aetherless_py.shm import RingBuffer
+
+        if self.mode == "echo":
+            with Channel.attach(self._names[0], self.policy) as channel:
+                ready.send(None)
+                self.echo(channel)
+            return
+        with (
+            RingBuffer.attach(self._names[0]) as there,
+            RingBuffer.attach(self._names[1]) as back,
+            there.consumer(self.policy) as consumer,
+            back.producer(self.policy) as producer,
+        ):
+            ready.send(None)
+            _sink(consumer, producer, self.takes)
+
+    def connect(self, server: BaseProcess, address: Any) -> Client:
+        if self.mode == "echo":
+            return self.caller(self._made[0])
+        return RingStream(self._made[0], self._made[1], self)
+
+    def close(self) -> None:
+        for one in self._made:
+            one.close()
+            one.unlink()
+
+    # What the zero-copy form does otherwise.
+
+    def caller(self, channel: Channel) -> Client:
+        """The client of an echo server."""
+        return ChannelClient(channel, self.timeout_s)
+
+    def echo(self, channel: Channel) -> None:
+        """The echo server."""
+        channel.serve(bytes)
+
+    def gives(self, producer: Producer, payload: Payload, count: int) -> None:
+        """Sends a message `count` times."""
+        batch = [payload] * BATCH
+        while count:
+            count -= producer.write_many(batch if count >= BATCH else batch[:count])
+
+    def takes(self, consumer: Consumer, count: int, check: Callable[[Payload], None]) -> None:
+        """Takes `count` messages."""
+        while count:
+            for message in (messages := consumer.read_many(min(count, BATCH))):
+                check(message)
+            count -= len(messages)
+
+
+class SharedMemorySpin(SharedMemory):
+    """As SharedMemory; neither side ever sleeps."""
+
+    name = "shared_memory_spin"
+    policy = "spin"
+    wait = "spin"
+
+
+class SharedMemoryPark(SharedMemory):
+    """As SharedMemory; both sides sleep at once."""
+
+    name = "shared_memory_park"
+    policy = "park"
+    wait = "park"
+
+
+class SharedMemoryZeroCopy(SharedMemory):
+    """`reserve` and `call_reserved`, `serve_views`: each side copies once, into the ring."""
+
+    name = "shared_memory_zero_copy"
+
+    def caller(self, channel: Channel) -> Client:
+        return ViewClient(channel, self.timeout_s)
+
+    def echo(self, channel: Channel) -> None:
+        def copy(request: memoryview, reserve: Callable[[int], memoryview]) -> None:
+            reserve(len(request))[:] = request
+
+        channel.serve_views(copy)
+
+    def gives(self, producer: Producer, payload: Payload, count: int) -> None:
+        reserve, commit, size = producer.reserve, producer.commit, len(payload)
+        for _ in repeat(None, count):
+            reserve(size)[:] = payload
+            commit()
+
+    def takes(self, consumer: Consumer, count: int, check: Callable[[Payload], None]) -> None:
+        peek, release = consumer.peek, consumer.release
+        for _ in repeat(None, count):
+            check(peek())
+            release()
+
+
+@contextlib.contextmanager
+def _our_errors() -> Any:
+    from aetherless_py import errors
+
+    try:
+        yield
+    except (errors.PeerClosedError, errors.PeerDiedError) as error:
+        raise PeerGoneError(str(error)) from None
+
+
+class ChannelClient(Client):
+    """Calls through a channel."""
+
+    def __init__(self, channel: Channel, timeout_s: float | None) -> None:
+        from aetherless_py import errors
+
+        self._channel, self._timeout_s = channel, timeout_s
+        self._gone = (errors.PeerClosedError, errors.PeerDiedError)
+
+    def call(self, payload: Payload) -> Payload:
+        try:
+            return self._channel.call(payload, self._timeout_s)
+        except self._gone as error:
+            raise PeerGoneError(str(error)) from None
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class ViewClient(ChannelClient):
+    """Calls through a channel without copies of the answer, which is valid until the next call."""
+
+    _held = False
+
+    def call(self, payload: Payload) -> Payload:
+        channel = self._channel
+        try:
+            if self._held:
+                self._held = False
+                channel.release()
+            channel.reserve(len(payload), self._timeout_s)[:] = payload
+            answer = channel.call_reserved(None, self._timeout_s)
+        except self._gone as error:
+            raise PeerGoneError(str(error)) from None
+        self._held = True
+        return answer
+
+
+class RingStream(Client):
+    """A stream through a ring, confirmed through another one."""
+
+    def __init__(self, there: RingBuffer, back: RingBuffer, transport: SharedMemory) -> None:
+        self._producer = there.producer(transport.policy)
+        self._consumer = back.consumer(transport.policy)
+        self._gives, self._timeout_s = transport.gives, transport.timeout_s
+        self._first = True
+
+    def call(self, payload: Payload) -> Payload:
+        raise NotImplementedError("a stream has no answers")
+
+    def stream(self, payload: Payload, count: int) -> None:
+        with _our_errors():
+            self._producer.write(struct.pack("<Q", count))
+            self._gives(self._producer, payload, count)
+            messages, size_bytes, crc = CONFIRMATION.unpack(self._consumer.read(self._timeout_s))
+        if (messages, size_bytes) != (count, count * len(payload)):
+            raise TransportError(f"{count} messages sent, {messages} of {size_bytes} bytes arrived")
+        if self._first and crc != zlib.crc32(bytes(payload) * count):
+            raise TransportError("what arrived is not what was sent")
+        self._first = False
+
+    def close(self) -> None:
+        self._producer.close()
+        self._consumer.close()
+
+
+def _sink(
+    consumer: Consumer,
+    producer: Producer,
+    takes: Callable[[Consumer, int, Callable[[Payload], None]], None],
+) -> None:
+    from aetherless_py import errors
+
+    first = True
+    size_bytes = crc = 0
+
+    def check(message: Payload) -> None:
+        nonlocal size_bytes, crc
+        size_bytes += len(message)
+        crc = zlib.crc32(message, crc)
+
+    def count_bytes(message: Payload) -> None:
+        nonlocal size_bytes
+        size_bytes += len(message)
+
+    with contextlib.suppress(errors.PeerClosedError):
+        while True:
+            (count,) = struct.unpack("<Q", consumer.read())
+            size_bytes = crc = 0
+            takes(consumer, count, check if first else count_bytes)
+            first = False
+            producer.write(CONFIRMATION.pack(count, size_bytes, crc))

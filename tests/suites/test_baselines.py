@@ -1,0 +1,213 @@
+"""One conformance suite over every way between two processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from benchmarks.baselines import METHODS, transport
+from benchmarks.baselines.base import (
+    Client,
+    LinkClient,
+    PeerGoneError,
+    Transport,
+    cpu_time_ns,
+    served,
+)
+
+SIZES = [0, 1, 63, 64, 65, 4095, 16384, 16385, 65536, 1 << 20, 4 << 20]
+
+
+@pytest.fixture(params=METHODS)
+def way(request: pytest.FixtureRequest) -> type[Transport]:
+    try:
+        return transport(request.param)
+    except NotImplementedError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(tmp_path: Path) -> Iterator[None]:
+    """No descriptor, process, segment, queue or file is left over."""
+
+    def state() -> tuple[set[str], int]:
+        queues = set(os.listdir("/dev/mqueue")) if os.path.isdir("/dev/mqueue") else set()
+        return set(os.listdir("/dev/shm")) | queues, len(os.listdir("/proc/self/fd"))
+
+    _warm()
+    before = state()
+    children = set(psutil.Process().children(recursive=True))
+    yield
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:  # threads of peers' libraries give up descriptors late
+        after = state()
+        if after[0] <= before[0] and after[1] <= before[1]:
+            break
+        time.sleep(0.05)
+    assert after[0] <= before[0]
+    assert after[1] <= before[1], os.listdir("/proc/self/fd")
+    assert set(psutil.Process().children(recursive=True)) <= children
+    assert not list(tmp_path.glob("way/*"))
+
+
+_warmed = False
+
+
+def _warm() -> None:
+    """What stays once for all: multiprocessing's resource tracker, libraries' own descriptors."""
+    global _warmed
+    if not _warmed:
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
+        for method in ("grpc", "zeromq", "iceoryx2"):
+            try:
+                found = transport(method)
+            except NotImplementedError:
+                continue
+            import tempfile
+
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                served(found(folder, 64, "echo"), None) as (client, _),
+            ):
+                client.call(b"x")
+        _warmed = True
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    path = tmp_path / "way"
+    path.mkdir(mode=0o700)
+    return str(path)
+
+
+def payload_of(size: int) -> bytes:
+    return np.random.default_rng(size).bytes(size)
+
+
+def test_echo_at_every_size(way: type[Transport], folder: str) -> None:
+    largest = way.largest_bytes or SIZES[-1]
+    sizes = [size for size in SIZES if size <= largest]
+    with served(way(folder, sizes[-1], "echo"), None) as (client, _):
+        for size in sizes:
+            payload = payload_of(size)
+            assert bytes(client.call(payload)) == payload
+        for form in (bytearray(b"abc"), memoryview(b"abc")):
+            assert bytes(client.call(form)) == b"abc"
+
+
+def test_many_messages_in_order(way: type[Transport], folder: str) -> None:
+    choose = np.random.default_rng(5)
+    with served(way(folder, 5000, "echo"), None) as (client, _):
+        for number in range(500):
+            payload = number.to_bytes(4, "little") + choose.bytes(int(choose.integers(0, 4990)))
+            assert bytes(client.call(payload)) == payload
+
+
+def test_a_stream_arrives_whole(way: type[Transport], folder: str) -> None:
+    if not way.streams:
+        with (
+            served(way(folder, 64, "echo"), None) as (client, _),
+            pytest.raises(NotImplementedError, match="no stream"),
+        ):
+            client.stream(b"x", 1)
+        return
+    for size in (0, 64, 65536, 4 << 20):
+        if size > (way.largest_bytes or size):
+            continue
+        with served(way(folder, size, "sink"), None) as (client, _):
+            for _ in range(2):
+                client.stream(payload_of(size), 200 if size <= 65536 else 3)
+
+
+def test_a_server_that_dies_is_said_to_the_client(way: type[Transport], folder: str) -> None:
+    def use(client: Client, server: Any) -> None:
+        assert bytes(client.call(b"before")) == b"before"
+        server.kill()
+        with pytest.raises(PeerGoneError):
+            for _ in range(3):  # what was written before the kill may still be answered
+                client.call(b"after")
+
+    with served(way(folder, 64, "echo", timeout_s=20.0), None) as (client, server):
+        use(client, server)
+
+
+def test_a_server_that_stands_still_is_a_time_out(way: type[Transport], folder: str) -> None:
+    with served(way(folder, 64, "echo", timeout_s=0.3), None) as (client, server):
+        assert bytes(client.call(b"before")) == b"before"
+        process = psutil.Process(server.pid)
+        process.suspend()
+        try:
+            with pytest.raises(TimeoutError):
+                client.call(b"while it stands still")
+        finally:
+            process.resume()
+
+
+def test_the_server_runs_where_it_is_told(way: type[Transport], folder: str) -> None:
+    cpu = sorted(os.sched_getaffinity(0))[-1]
+    with served(way(folder, 64, "echo"), cpu) as (client, server):
+        client.call(b"x")
+        assert server.pid is not None
+        assert os.sched_getaffinity(server.pid) == {cpu}
+
+
+def test_the_clock_of_another_process(folder: str) -> None:
+    with served(transport("pipe")(folder, 64, "echo"), None) as (client, server):
+        assert server.pid is not None
+        before = cpu_time_ns(server.pid)
+        for _ in range(2000):
+            client.call(b"x")
+        used = cpu_time_ns(server.pid) - before
+        system = psutil.Process(server.pid).cpu_times()
+        assert 0 < used <= (system.user + system.system + 0.02) * 1e9
+
+
+def test_lost_and_changed_messages_are_noticed(folder: str) -> None:
+    from benchmarks.baselines.base import Link, Payload, TransportError
+
+    class Forgetful(Link):
+        def __init__(self, link: Link, change: Callable[[int, Payload], Payload | None]) -> None:
+            self._link, self._change, self._sent = link, change, 0
+
+        def send(self, payload: Payload) -> None:
+            self._sent += 1
+            changed = self._change(self._sent, payload)
+            if changed is not None:
+                self._link.send(changed)
+
+        def receive(self) -> Payload:
+            return self._link.receive()
+
+        def close(self) -> None:
+            self._link.close()
+
+    def spoil(number: int, payload: Payload) -> Payload:
+        return b"y" * len(payload) if number == 7 else payload
+
+    def cut(number: int, payload: Payload) -> Payload:
+        return payload[:-1] if number == 7 else payload
+
+    for change in (spoil, cut):
+        with served(transport("unix_socket")(folder, 64, "sink"), None) as (client, _):
+            assert isinstance(client, LinkClient)
+            client.link = Forgetful(client.link, change)
+            with pytest.raises(TransportError):
+                client.stream(b"x" * 64, 20)
+
+
+def test_a_way_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    for method, module in (("zeromq", "zmq"), ("grpc", "grpc"), ("http_json_uvicorn", "uvloop")):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(NotImplementedError, match=f"{method}: {module}"):
+            transport(method)
