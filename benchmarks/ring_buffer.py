@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.harness.clock import clock_cost_ns
-from benchmarks.harness.measurement import Tracked, iterations, measure, sample_set
+from benchmarks.harness.measurement import Tracked, iterations, measure
 from benchmarks.harness.processes import Task, available_cpus
-from benchmarks.harness.sampler import Operation, sample_blocks, sample_each
+from benchmarks.harness.sampler import Operation, sample_blocks, sample_each, sample_set
 
 if TYPE_CHECKING:
     from aetherless_py.shm import Consumer, Producer

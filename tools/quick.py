@@ -2,8 +2,9 @@
 
 `python -m tools.quick` prints it.
 
-Every operation at every payload size, from recorded samples. asv's own
-`time_*` are left out: cut short enough to be quick, they mostly show asv's own cost.
+The ring: every operation at every payload size, from recorded samples; asv's own `time_*` are left
+out, since cut short enough to be quick they mostly show asv's own cost. The other suites shorten
+themselves where `AETHERLESS_QUICK` is 1.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 # A regular expression for `asv run --bench`, matched against "module.Class.method(parameters)".
 PATTERNS = {
     "ring_buffer": r"^ring_buffer\..*\.track_.*",
+    # One process of asv's a result: what the quick pass leaves out is not even asked for.
+    "ipc": r"^ipc\.(RoundTrip\..*, (64|1024|65536)\)|OneWay\..*, (64|65536)\))$",
 }
 
 

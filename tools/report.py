@@ -358,6 +358,9 @@ def _result(run: ResultFile, item: _Measured, summary: Summary, elsewhere: bool)
     for key in ("cpu", "environment"):
         if key in record:
             metadata[key] = record[key]
+    own = record.get("metadata")
+    if isinstance(own, Mapping):  # what only this benchmark has to say
+        metadata = {**own, **metadata}
     result: dict[str, Any] = {
         "name": item.name,
         "category": item.category,

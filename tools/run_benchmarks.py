@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks.harness.journal import FOLDER_VARIABLE
-from benchmarks.harness.measurement import ITERATIONS_VARIABLE
+from benchmarks.harness.measurement import ITERATIONS_VARIABLE, QUICK_VARIABLE
 from tools import quick
 from tools.export import Selection, UsageError, export_store
 from tools.report import CATEGORIES
@@ -71,13 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         with tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
-            return _run(Path(name), bench, options.iterations, options.output)
+            return _run(Path(name), bench, options)
     except KeyboardInterrupt:
         print("run_benchmarks: interrupted; nothing was written", file=sys.stderr)
         return 130
 
 
-def _run(folder: Path, bench: str, iterations: int | None, output: Path) -> int:
+def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
     commit = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
     )
@@ -103,8 +103,10 @@ def _run(folder: Path, bench: str, iterations: int | None, output: Path) -> int:
         FOLDER_VARIABLE: str(folder / "results" / "journal"),
         "TMPDIR": str(scratch),  # what an interrupted asv leaves goes with the folder
     }
-    if iterations is not None:
-        environment[ITERATIONS_VARIABLE] = str(iterations)
+    if options.iterations is not None:
+        environment[ITERATIONS_VARIABLE] = str(options.iterations)
+    if options.quick:
+        environment[QUICK_VARIABLE] = "1"
     asv = [sys.executable, "-m", "asv", "--config", str(folder / "asv.conf.json")]
     machine = subprocess.run(
         [*asv, "machine", "--yes"], cwd=folder, capture_output=True, text=True, env=environment
@@ -120,7 +122,7 @@ def _run(folder: Path, bench: str, iterations: int | None, output: Path) -> int:
     if status != 0:
         print(log, file=sys.stderr)
     try:
-        done = export_store(folder / "results", output, Selection())
+        done = export_store(folder / "results", options.output, Selection())
     except UsageError as error:
         print(f"run_benchmarks: nothing was measured: {error}\n{log}", file=sys.stderr)
         return 1
@@ -199,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the suites in the present environment and write the standard JSON.",
         allow_abbrev=False,
     )
-    parser.add_argument("--quick", action="store_true", help="a representative part, in a minute")
+    parser.add_argument("--quick", action="store_true", help="a representative part, in minutes")
     parser.add_argument(
         "--category", nargs="+", action="extend", metavar="C", help=f"of {', '.join(suites())}"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +27,79 @@ def human_ns(nanoseconds: float | None) -> str:
     return f"{_three_digits(nanoseconds)} ns"
 
 
-def results_table(documents: Iterable[Mapping[str, Any]], title: str | None = None) -> Table:
-    """One row for each result of the documents."""
+def results_table(documents: Sequence[Mapping[str, Any]], title: str | None = None) -> Table:
+    """One row for each result of the documents, with a column for whatever they tell."""
+    results = [result for document in documents for result in document["results"]]
+    columns = [column for column in _COLUMNS if any(column.text(one) for one in results)]
     table = Table(title=title)
     table.add_column("benchmark", no_wrap=True)
-    for heading in ("median", "p95", "p99", "samples", "processes", "warnings"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for document in documents:
-        for result in document["results"]:
-            metrics, metadata = result["metrics"], result["metadata"]
-            samples = metadata.get("samples")
-            if samples is None:
-                samples = result["iterations"] // metadata.get("number", 1)
-            processes = metadata.get("processes")
-            table.add_row(
-                result["name"],
-                human_ns(metrics["median_ns"]),
-                human_ns(metrics.get("p95_ns")),
-                human_ns(metrics.get("p99_ns")),
-                str(samples),
-                "-" if processes is None else str(processes),
-                str(len(metadata["warnings"])),
-            )
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for result in results:
+        table.add_row(result["name"], *(column.text(result) or "-" for column in columns))
     return table
+
+
+@dataclass(frozen=True)
+class _Column:
+    heading: str
+    text: Callable[[Mapping[str, Any]], str]  # "" where a result has nothing to say
+
+
+def _metric(key: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda result: human_ns(result["metrics"][key]) if key in result["metrics"] else ""
+
+
+def _rate(result: Mapping[str, Any]) -> str:
+    """Messages a second: of a stream, or of one caller who waits for each answer."""
+    if "throughput" in result:
+        rate = result["throughput"]["messages_per_sec"]
+    elif "method" in result["metadata"]:
+        rate = 1e9 / result["metrics"]["median_ns"]
+    else:
+        return ""
+    for scale, unit in ((1e6, " M"), (1e3, " k")):
+        if rate >= scale:
+            return f"{_three_digits(rate / scale)}{unit}"
+    return _three_digits(rate)
+
+
+def _processor_time(result: Mapping[str, Any]) -> str:
+    keys = ("client_cpu_ns_per_message", "server_cpu_ns_per_message")
+    metadata = result["metadata"]
+    return human_ns(sum(metadata[key] for key in keys)) if keys[0] in metadata else ""
+
+
+def _ratio_to(what: str) -> Callable[[Mapping[str, Any]], str]:
+    def text(result: Mapping[str, Any]) -> str:
+        metadata = result["metadata"]
+        ratio = metadata.get(f"ratio_to_{what}")
+        if ratio is None:
+            return ""
+        interval = metadata.get(f"ratio_to_{what}_interval")
+        between = "" if interval is None else f" [{', '.join(map(_three_digits, interval))}]"
+        return f"{_three_digits(ratio)}{between}"
+
+    return text
+
+
+def _samples(result: Mapping[str, Any]) -> str:
+    metadata = result["metadata"]
+    return str(metadata.get("samples", result["iterations"] // metadata.get("number", 1)))
+
+
+_COLUMNS = (
+    _Column("median", _metric("median_ns")),
+    _Column("p95", _metric("p95_ns")),
+    _Column("p99", _metric("p99_ns")),
+    _Column("messages/s", _rate),
+    _Column("CPU/message", _processor_time),
+    _Column("x floor [95 %]", _ratio_to("floor")),
+    _Column("x ring [95 %]", _ratio_to("ring")),
+    _Column("samples", _samples),
+    _Column("processes", lambda result: str(result["metadata"].get("processes") or "")),
+    _Column("warnings", lambda result: str(len(result["metadata"]["warnings"]))),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,8 +130,12 @@ def print_table(paths: Iterable[Path]) -> None:
 def _print(documents: Sequence[Mapping[str, Any]]) -> None:
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)
-    console.print(results_table(documents))
+        console = Console(width=200)
+    by_category: dict[str, list[Mapping[str, Any]]] = {}
+    for document in documents:
+        by_category.setdefault(document["results"][0]["category"], []).append(document)
+    for together in by_category.values():
+        console.print(results_table(together))
 
 
 def _three_digits(value: float) -> str:

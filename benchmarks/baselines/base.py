@@ -65,12 +65,14 @@ class Link(ABC):
 class Client(ABC):
     """The side that asks, and that times."""
 
+    gone: tuple[type[Exception], ...] = (PeerGoneError,)  # what `call` raises without a server
+
     @abstractmethod
     def call(self, payload: Payload) -> Payload:
         """Sends a message to an echo server; gives its answer.
 
         Raises:
-            PeerGoneError, TimeoutError: there is none.
+            One of `gone`, TimeoutError: there is none.
         """
 
     def stream(self, payload: Payload, count: int) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import struct
 import zlib
 from collections.abc import Callable
 from itertools import repeat
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from benchmarks.baselines.base import (
     CONFIRMATION,
     Client,
     Mode,
     Payload,
-    PeerGoneError,
     Transport,
     TransportError,
 )  # fmt: skip
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from aetherless_py.shm import Consumer, Producer, RingBuffer
     from aetherless_py.shm.side import Wait
 
+Check: TypeAlias = Callable[[Payload], None]
+
 LEAST_CAPACITY_BYTES = 1 << 20
-BATCH = 64
+BATCH = 256
+# Batches of larger messages would be allocated and given back to the kernel each time.
+LARGEST_IN_BATCHES = 4096
 
 
 class SharedMemory(Transport):
@@ -101,7 +105,7 @@ class SharedMemory(Transport):
 
     def echo(self, channel: Channel) -> None:
         """The echo server."""
-        channel.serve(bytes)
+        channel.serve(lambda request: request)
 
     def gives(self, producer: Producer, payload: Payload, count: int) -> None:
         """Sends a message `count` times."""
@@ -109,12 +113,26 @@ class SharedMemory(Transport):
         while count:
             count -= producer.write_many(batch if count >= BATCH else batch[:count])
 
-    def takes(self, consumer: Consumer, count: int, check: Callable[[Payload], None]) -> None:
-        """Takes `count` messages."""
+    def takes(self, consumer: Consumer, count: int, check: Check | None) -> int:
+        """Takes `count` messages; gives their bytes."""
+        size_bytes = 0
+        if self.message_bytes > LARGEST_IN_BATCHES:  # into the same memory again and again
+            into = bytearray(self.message_bytes)
+            view = memoryview(into)
+            for _ in repeat(None, count):
+                got = consumer.read_into(into)
+                size_bytes += got
+                if check:
+                    check(view[:got])
+            return size_bytes
         while count:
-            for message in (messages := consumer.read_many(min(count, BATCH))):
-                check(message)
+            messages = consumer.read_many(min(count, BATCH))
+            size_bytes += sum(map(len, messages))
             count -= len(messages)
+            if check:
+                for message in messages:
+                    check(message)
+        return size_bytes
 
 
 class SharedMemorySpin(SharedMemory):
@@ -153,37 +171,35 @@ class SharedMemoryZeroCopy(SharedMemory):
             reserve(size)[:] = payload
             commit()
 
-    def takes(self, consumer: Consumer, count: int, check: Callable[[Payload], None]) -> None:
-        peek, release = consumer.peek, consumer.release
+    def takes(self, consumer: Consumer, count: int, check: Check | None) -> int:
+        peek, release, size_bytes = consumer.peek, consumer.release, 0
         for _ in repeat(None, count):
-            check(peek())
+            message = peek()
+            size_bytes += len(message)
+            if check:
+                check(message)
             release()
-
-
-@contextlib.contextmanager
-def _our_errors() -> Any:
-    from aetherless_py import errors
-
-    try:
-        yield
-    except (errors.PeerClosedError, errors.PeerDiedError) as error:
-        raise PeerGoneError(str(error)) from None
+        return size_bytes
 
 
 class ChannelClient(Client):
-    """Calls through a channel."""
+    """Calls through a channel: `call` is the channel's own."""
 
     def __init__(self, channel: Channel, timeout_s: float | None) -> None:
         from aetherless_py import errors
 
         self._channel, self._timeout_s = channel, timeout_s
-        self._gone = (errors.PeerClosedError, errors.PeerDiedError)
+        self.gone = (errors.PeerClosedError, errors.PeerDiedError)
+        self._bind()
+
+    def _bind(self) -> None:
+        call: Any = self._channel.call
+        if self._timeout_s is not None:
+            call = functools.partial(call, timeout=self._timeout_s)
+        self.call = call  # type: ignore[method-assign]
 
     def call(self, payload: Payload) -> Payload:
-        try:
-            return self._channel.call(payload, self._timeout_s)
-        except self._gone as error:
-            raise PeerGoneError(str(error)) from None
+        raise NotImplementedError  # each object has the channel's own
 
     def close(self) -> None:
         self._channel.close()
@@ -194,16 +210,16 @@ class ViewClient(ChannelClient):
 
     _held = False
 
+    def _bind(self) -> None:
+        pass
+
     def call(self, payload: Payload) -> Payload:
         channel = self._channel
-        try:
-            if self._held:
-                self._held = False
-                channel.release()
-            channel.reserve(len(payload), self._timeout_s)[:] = payload
-            answer = channel.call_reserved(None, self._timeout_s)
-        except self._gone as error:
-            raise PeerGoneError(str(error)) from None
+        if self._held:
+            self._held = False
+            channel.release()
+        channel.reserve(len(payload), self._timeout_s)[:] = payload
+        answer = channel.call_reserved(None, self._timeout_s)
         self._held = True
         return answer
 
@@ -221,10 +237,9 @@ class RingStream(Client):
         raise NotImplementedError("a stream has no answers")
 
     def stream(self, payload: Payload, count: int) -> None:
-        with _our_errors():
-            self._producer.write(struct.pack("<Q", count))
-            self._gives(self._producer, payload, count)
-            messages, size_bytes, crc = CONFIRMATION.unpack(self._consumer.read(self._timeout_s))
+        self._producer.write(struct.pack("<Q", count))
+        self._gives(self._producer, payload, count)
+        messages, size_bytes, crc = CONFIRMATION.unpack(self._consumer.read(self._timeout_s))
         if (messages, size_bytes) != (count, count * len(payload)):
             raise TransportError(f"{count} messages sent, {messages} of {size_bytes} bytes arrived")
         if self._first and crc != zlib.crc32(bytes(payload) * count):
@@ -237,28 +252,20 @@ class RingStream(Client):
 
 
 def _sink(
-    consumer: Consumer,
-    producer: Producer,
-    takes: Callable[[Consumer, int, Callable[[Payload], None]], None],
+    consumer: Consumer, producer: Producer, takes: Callable[[Consumer, int, Check | None], int]
 ) -> None:
     from aetherless_py import errors
 
-    first = True
-    size_bytes = crc = 0
+    crc = 0
 
     def check(message: Payload) -> None:
-        nonlocal size_bytes, crc
-        size_bytes += len(message)
+        nonlocal crc
         crc = zlib.crc32(message, crc)
 
-    def count_bytes(message: Payload) -> None:
-        nonlocal size_bytes
-        size_bytes += len(message)
-
+    how: Check | None = check
     with contextlib.suppress(errors.PeerClosedError):
         while True:
             (count,) = struct.unpack("<Q", consumer.read())
-            size_bytes = crc = 0
-            takes(consumer, count, check if first else count_bytes)
-            first = False
+            size_bytes = takes(consumer, count, how)
+            how = None  # every byte is looked at in the first stream, which warms up
             producer.write(CONFIRMATION.pack(count, size_bytes, crc))

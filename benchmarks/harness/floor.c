@@ -1,10 +1,10 @@
 /* What this machine can do at best between two processes, as a program of its own: no Python, no
  * checks, no waiting but spinning, messages of one size known to both sides.
  *
- *   floor bounce|pingpong|oneway|same SIZE_BYTES COUNT CPU_A CPU_B
+ *   floor bounce|pingpong|oneway|same|copy SIZE_BYTES COUNT CPU_A CPU_B
  *
- * Prints one number a line, in ns: for bounce and pingpong each round trip, for oneway and same the
- * mean time a message of each of 20 equal parts.
+ * Prints one number a line, in ns: for bounce and pingpong each round trip, for oneway, same and
+ * copy the mean time a message of each of 20 equal parts.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RING_BYTES (UINT64_C(1) << 20)
+#define LARGEST_BYTES (UINT64_C(1) << 24)
 #define PARTS 20
 
 typedef struct {
@@ -33,6 +33,8 @@ typedef struct { /* one side's private view */
     ring *shared;
     uint64_t next, seen, mask, stride;
 } side;
+
+static uint64_t ring_bytes = UINT64_C(1) << 20; /* and room for four messages at least */
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -77,7 +79,7 @@ static void relax(void) {
 static side open_side(ring *shared, size_t size) {
     side s = {.shared = shared, .stride = (8 + size + 63) & ~UINT64_C(63)};
     uint64_t slots = 1;
-    while (slots * 2 * s.stride <= RING_BYTES) slots *= 2;
+    while (slots * 2 * s.stride <= ring_bytes) slots *= 2;
     s.mask = slots - 1;
     return s;
 }
@@ -145,8 +147,8 @@ static void bounce(long count, int cpu_a, int cpu_b) {
 }
 
 static void pingpong(size_t size, long count, int cpu_a, int cpu_b) {
-    ring *there = shared_memory(sizeof(ring) + RING_BYTES + 2 * size + 128);
-    ring *back = shared_memory(sizeof(ring) + RING_BYTES + 2 * size + 128);
+    ring *there = shared_memory(sizeof(ring) + ring_bytes + 2 * size + 128);
+    ring *back = shared_memory(sizeof(ring) + ring_bytes + 2 * size + 128);
     long warmup = count / 10, total = warmup + count;
     uint64_t *samples = malloc((size_t)count * sizeof *samples);
     unsigned char *message = message_of(size, 0xAB), *answer = message_of(size, 0);
@@ -174,7 +176,7 @@ static void pingpong(size_t size, long count, int cpu_a, int cpu_b) {
 }
 
 static void oneway(size_t size, long count, int cpu_a, int cpu_b) {
-    ring *shared = shared_memory(sizeof(ring) + RING_BYTES + 2 * size + 128);
+    ring *shared = shared_memory(sizeof(ring) + ring_bytes + 2 * size + 128);
     _Atomic uint64_t *done = shared_memory(4096);
     long part = count / PARTS;
     unsigned char *message = message_of(size, 0xAB), *copy = message_of(size, 0);
@@ -200,7 +202,7 @@ static void oneway(size_t size, long count, int cpu_a, int cpu_b) {
 }
 
 static void same(size_t size, long count, int cpu) {
-    ring *shared = shared_memory(sizeof(ring) + RING_BYTES + 2 * size + 128);
+    ring *shared = shared_memory(sizeof(ring) + ring_bytes + 2 * size + 128);
     unsigned char *message = message_of(size, 0xAB), *copy = message_of(size, 0);
     pin(cpu);
     side out = open_side(shared, size), in = open_side(shared, size);
@@ -216,25 +218,45 @@ static void same(size_t size, long count, int cpu) {
     }
 }
 
+static void copy(size_t size, long count, int cpu) {
+    /* Into ever new places of a buffer as large as a ring, as messages are. */
+    unsigned char *message = message_of(size, 0xAB), *ring = shared_memory(ring_bytes + size);
+    pin(cpu);
+    long part = count / PARTS;
+    uint64_t at = 0;
+    for (long p = 0; p <= PARTS; p++) {
+        uint64_t began = now_ns();
+        for (long i = 0; i < part; i++) {
+            memcpy(ring + at, message, size);
+            __asm__ volatile("" ::: "memory");
+            at += (size + 63) & ~UINT64_C(63);
+            if (at > ring_bytes) at = 0;
+        }
+        if (p > 0) printf("%.3f\n", (double)(now_ns() - began) / (double)part);
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc != 6) {
-        fprintf(stderr, "usage: floor bounce|pingpong|oneway|same SIZE COUNT CPU_A CPU_B\n");
+        fprintf(stderr, "usage: floor bounce|pingpong|oneway|same|copy SIZE COUNT CPU_A CPU_B\n");
         return 2;
     }
     size_t size = strtoul(argv[2], NULL, 10);
     long count = strtol(argv[3], NULL, 10);
     int cpu_a = atoi(argv[4]), cpu_b = atoi(argv[5]);
-    if (size < 1 || size > RING_BYTES / 4 || count < PARTS) {
+    if (size < 1 || size > LARGEST_BYTES || count < PARTS) {
         fprintf(stderr, "floor: SIZE must be 1 to %llu, COUNT at least %d\n",
-                (unsigned long long)RING_BYTES / 4, PARTS);
+                (unsigned long long)LARGEST_BYTES, PARTS);
         return 2;
     }
+    while (ring_bytes < 4 * size) ring_bytes *= 2;
     pin(cpu_b); /* fail here, not in a child for which the parent would wait */
     pin(cpu_a);
     if (!strcmp(argv[1], "bounce")) bounce(count, cpu_a, cpu_b);
     else if (!strcmp(argv[1], "pingpong")) pingpong(size, count, cpu_a, cpu_b);
     else if (!strcmp(argv[1], "oneway")) oneway(size, count, cpu_a, cpu_b);
     else if (!strcmp(argv[1], "same")) same(size, count, cpu_a);
+    else if (!strcmp(argv[1], "copy")) copy(size, count, cpu_a);
     else return 2;
     return 0;
 }

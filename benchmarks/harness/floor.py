@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.harness.sampler import Samples
 
-Kind: TypeAlias = Literal["bounce", "pingpong", "oneway", "same"]
+Kind: TypeAlias = Literal["bounce", "pingpong", "oneway", "same", "copy"]
 
 SOURCE = Path(__file__).with_name("floor.c")
 
@@ -32,14 +32,14 @@ def floor_samples(
     Args:
         kind: "bounce", one cache line there and back; "pingpong", a message copied into a ring,
             out, in and out again; "oneway", a stream of messages; "same", in and out in one
-            process on the first processor.
+            process on the first processor; "copy", into memory of the first processor.
         size_bytes: of a message; bounce ignores it.
         count: round trips, or messages.
         cpus: the processors.
         timeout_s: the watchdog's.
 
     Returns:
-        Durations in ns: of each round trip, or 20 means of one message for "oneway" and "same".
+        Durations in ns: of each round trip, or 20 means of one message for the last three.
 
     Raises:
         NotImplementedError: no C compiler.

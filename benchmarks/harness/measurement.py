@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +17,9 @@ Tracked: TypeAlias = dict[str, Any]
 
 # How many samples each process takes, where the one who runs the suites wants another number.
 ITERATIONS_VARIABLE = "AETHERLESS_ITERATIONS"
+
+# Set to 1 where a representative part of each suite is to be measured.
+QUICK_VARIABLE = "AETHERLESS_QUICK"
 
 # What makes a result doubtful; said in the result, never hidden.
 SPREAD_BETWEEN = 0.10
@@ -36,21 +40,9 @@ def iterations(standard: int) -> int:
     return int(wanted)
 
 
-def sample_set(samples_ns: Any, number: int, sampling: str, clock_cost_ns: float) -> dict[str, Any]:
-    """What a sampling function gives back from its process.
-
-    Args:
-        samples_ns: durations of one operation in ns, one dimension.
-        number: operations a sample, 1 unless `sampling` is "blocks".
-        sampling: "per_operation" or "blocks".
-        clock_cost_ns: see `clock.clock_cost_ns`.
-    """
-    return {
-        "samples_ns": [float(sample) for sample in samples_ns],
-        "number": number,
-        "sampling": sampling,
-        "clock_cost_ns": clock_cost_ns,
-    }
+def is_quick() -> bool:
+    """Whether only a representative part is to be measured."""
+    return os.environ.get(QUICK_VARIABLE) == "1"
 
 
 def measure(benchmark: str, parameters: list[Any], tasks: list[Task], timeout_s: float) -> Tracked:
@@ -72,11 +64,44 @@ def measure(benchmark: str, parameters: list[Any], tasks: list[Task], timeout_s:
         ValueError: a process gave no samples, or another number of them than the first.
         NotImplementedError, ProcessError: as `processes.run_fresh`.
     """
-    state = environment()
-    stolen_before = steal_seconds()
+    state = MachineState()
     sets = [run_fresh(task, timeout_s) for task in tasks]
-    stolen = steal_seconds() - stolen_before
-    first = sets[0]
+    return hand_over(benchmark, parameters, sets, state, {"cpu": tasks[0].cpu})
+
+
+class MachineState:
+    """The machine at the start of a measurement, to be said of it at its end."""
+
+    def __init__(self) -> None:
+        self._environment = environment()
+        self._stolen_s = steal_seconds()
+
+    def as_dict(self) -> dict[str, Any]:
+        """What belongs to the run record."""
+        stolen_s = steal_seconds() - self._stolen_s
+        return {**self._environment, "steal_seconds": stolen_s, "harness_pid": os.getpid()}
+
+
+def hand_over(
+    benchmark: str,
+    parameters: list[Any],
+    sets: Sequence[dict[str, Any]],
+    state: MachineState | dict[str, Any],
+    extra: dict[str, Any],
+) -> Tracked:
+    """Joins the samples of several processes, and notes what belongs to them.
+
+    Args:
+        benchmark: asv's full name of the benchmark.
+        parameters: its parameters.
+        sets: a `sample_set` of each process, in the order in which they ran.
+        state: of the machine, from before the first one.
+        extra: more for the run record; "metadata" in it reaches the exported result.
+
+    Returns, raises:
+        As `measure`.
+    """
+    environment_ = state.as_dict() if isinstance(state, MachineState) else state
     blocks = [np.array(one["samples_ns"], dtype=np.float64) for one in sets]
     if any(len(block) != len(blocks[0]) or len(block) == 0 for block in blocks):
         raise ValueError(f"{benchmark}: processes gave {[len(b) for b in blocks]} samples")
@@ -85,24 +110,25 @@ def measure(benchmark: str, parameters: list[Any], tasks: list[Task], timeout_s:
         raise ValueError(f"{benchmark}: processes sampled in different ways: {sorted(kinds)}")
     if not all(np.isfinite(block).all() and block.min() >= 0 for block in blocks):
         raise ValueError(f"{benchmark}: a sample is negative or not finite")
+    number, sampling = kinds.pop()
     clock_cost_ns = float(np.median([one["clock_cost_ns"] for one in sets]))
-    samples = np.concatenate(blocks)
+    stolen_s = environment_["steal_seconds"]
     journal.append(
         benchmark,
         [repr(parameter) for parameter in parameters],
         {
-            "sampling": first["sampling"],
-            "number": first["number"],
+            "sampling": sampling,
+            "number": number,
             "processes": len(sets),
             "samples_per_process": len(blocks[0]),
             "clock_cost_ns": clock_cost_ns,
-            "warnings": warnings_of(blocks, first["sampling"], clock_cost_ns, stolen),
-            "cpu": tasks[0].cpu,
+            "warnings": warnings_of(blocks, sampling, clock_cost_ns, stolen_s),
             "system_info": SystemInfo.collect().as_dict(),
-            "environment": {**state, "steal_seconds": stolen, "harness_pid": os.getpid()},
+            "environment": environment_,
+            **extra,
         },
     )
-    return {"samples": (samples / 1e9).tolist(), "number": first["number"]}
+    return {"samples": (np.concatenate(blocks) / 1e9).tolist(), "number": number}
 
 
 def warnings_of(

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,3 +107,20 @@ def sample_blocks(
             operation()
 
     return sample_each(block, count, warmup, before, after) / block_size
+
+
+def sample_set(samples_ns: Any, number: int, sampling: str, clock_cost_ns: float) -> dict[str, Any]:
+    """What a sampling function gives back from its process.
+
+    Args:
+        samples_ns: durations of one operation in ns, one dimension.
+        number: operations a sample, 1 unless `sampling` is "blocks".
+        sampling: "per_operation" or "blocks".
+        clock_cost_ns: see `clock.clock_cost_ns`.
+    """
+    return {
+        "samples_ns": [float(sample) for sample in samples_ns],
+        "number": number,
+        "sampling": sampling,
+        "clock_cost_ns": clock_cost_ns,
+    }

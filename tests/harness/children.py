@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.measurement import sample_set
+from benchmarks.harness.sampler import sample_set
 
 
 def echo(value: Any) -> Any:

@@ -21,7 +21,13 @@ def cpus() -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("kind", "count", "samples"),
-    [("bounce", 500, 500), ("pingpong", 500, 500), ("oneway", 2000, 20), ("same", 2000, 20)],
+    [
+        ("bounce", 500, 500),
+        ("pingpong", 500, 500),
+        ("oneway", 2000, 20),
+        ("same", 2000, 20),
+        ("copy", 2000, 20),
+    ],
 )
 def test_each_kind_gives_its_samples(
     kind: floor.Kind, count: int, samples: int, cpus: tuple[int, int]
