@@ -6,15 +6,18 @@ processes stands below.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from itertools import repeat
 from typing import Literal, TypeAlias
 
 import numpy as np
 
+from aetherless_py.errors import RingTimeoutError
 from aetherless_py.shm import Consumer, Producer, RingBuffer
+from aetherless_py.shm.side import Wait
 from benchmarks.harness.clock import now_ns
-from benchmarks.harness.processes import Task, run_pair
+from benchmarks.harness.processes import Task, run_fresh, run_pair
 from benchmarks.harness.sampler import Samples, no_collector
 
 Way: TypeAlias = Literal["copy", "zero_copy"]
@@ -70,6 +73,12 @@ def stream(size_bytes: int, count: int, cpus: tuple[int, int], checksum: bool = 
             TIMEOUT_S,
         )
     return np.array(samples)
+
+
+def idle_share(wait: Wait, seconds: float, cpu: int) -> float:
+    """What share of a processor a consumer takes that waits for a message and gets none."""
+    task = Task(f"{__name__}:idle", {"wait": wait, "seconds": seconds}, cpu)
+    return float(run_fresh(task, TIMEOUT_S))
 
 
 # -- in the processes ----------------------------------------------------------------------------
@@ -144,6 +153,19 @@ def echo(way: Way, size_bytes: int, count: int, out: str, in_: str) -> None:
                 consumer.release()
         while back.fill_bytes:  # stay until the other side has it all
             time.sleep(0.001)
+
+
+def idle(wait: Wait, seconds: float) -> float:
+    """Waits in vain."""
+    with (
+        RingBuffer.create(CAPACITY_BYTES) as ring,
+        ring.producer(),
+        ring.consumer(wait) as consumer,
+    ):
+        used, began = time.process_time_ns(), time.perf_counter_ns()
+        with contextlib.suppress(RingTimeoutError):
+            consumer.read(timeout=seconds)
+        return (time.process_time_ns() - used) / (time.perf_counter_ns() - began)
 
 
 def send(name: str, size_bytes: int, part: int) -> None:

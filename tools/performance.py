@@ -138,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = table((cpus[0], cpus[1]), options.rounds)
     print(f"{info.cpu_model}, {info.cpu_cores} cores, Linux {info.kernel_version}; {environment()}")
     print("\n".join(lines))
+    for wait in ("spin", "adaptive", "park"):
+        share = ring_between.idle_share(wait, 1.0, cpus[0])
+        print(f"idle for a second, {wait}: {share:.2%} of a processor")
     return 0
 
 

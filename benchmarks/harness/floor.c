@@ -244,9 +244,10 @@ int main(int argc, char **argv) {
     size_t size = strtoul(argv[2], NULL, 10);
     long count = strtol(argv[3], NULL, 10);
     int cpu_a = atoi(argv[4]), cpu_b = atoi(argv[5]);
-    if (size < 1 || size > LARGEST_BYTES || count < PARTS) {
+    int parts = strcmp(argv[1], "bounce") && strcmp(argv[1], "pingpong") ? PARTS : 1;
+    if (size < 1 || size > LARGEST_BYTES || count < parts) {
         fprintf(stderr, "floor: SIZE must be 1 to %llu, COUNT at least %d\n",
-                (unsigned long long)LARGEST_BYTES, PARTS);
+                (unsigned long long)LARGEST_BYTES, parts);
         return 2;
     }
     while (ring_bytes < 4 * size) ring_bytes *= 2;

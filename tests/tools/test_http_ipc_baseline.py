@@ -1,0 +1,51 @@
+"""The baseline script: a real run, and bad arguments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tools import http_ipc_baseline, report
+
+
+def test_a_real_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http_ipc_baseline, "SIZES", [64, 1024])
+    output = tmp_path / "results"
+    assert http_ipc_baseline.main(["--iterations", "70", "--output", str(output)]) == 0
+    [path] = output.iterdir()
+    assert path.name.startswith("ipc_baseline_2")
+    document = json.loads(path.read_text())
+    report.validate(document)
+    names = [result["name"] for result in document["results"]]
+    assert names == [
+        f"ipc_{method}_{size}" for method in ("http_json", "unix_socket", "tcp")
+        for size in (64, 1024)
+    ]  # fmt: skip
+    for result in document["results"]:
+        assert result["category"] == "ipc" and result["iterations"] == 210
+        assert result["metadata"]["processes"] == 3
+        assert {"median_ns", "p95_ns"} <= set(result["metrics"])
+        assert "p99_ns" not in result["metrics"], "210 samples do not carry it"
+    assert "ipc_tcp_1024" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--iterations", "0"], "give a number of 1 or more"),
+        (["--iterations", "x"], "invalid int value"),
+        (["--output", __file__], "not a folder"),
+    ],
+)
+def test_bad_arguments(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        http_ipc_baseline.main(arguments)
+    assert end.value.code == 2
+    shown = capsys.readouterr().err
+    assert words in shown and shown.count("\n") == 1
