@@ -35,6 +35,7 @@ QUICK_STREAM_SIZES = [64, 65536]
 ROUNDS = 6  # the fewest that carry an interval of 95 %
 QUICK_STREAM_ROUNDS = 2  # ratios without intervals
 SAMPLES = 300  # of each round
+QUICK_SAMPLES = 200  # six rounds of it still carry a p99
 WARMUP = 100
 STREAMS = 5  # of each round
 TIMEOUT_S = 120.0
@@ -158,7 +159,8 @@ def setup_cache() -> dict[str, Any]:
     quick = is_quick()
     began = time.time()
     calls = _sit(
-        _roundtrips, ROUNDTRIP_METHODS, QUICK_SIZES if quick else SIZES, iterations(SAMPLES),
+        _roundtrips, ROUNDTRIP_METHODS, QUICK_SIZES if quick else SIZES,
+        iterations(QUICK_SAMPLES if quick else SAMPLES),
         ROUNDS, False,
     )  # fmt: skip
     streams = _sit(
