@@ -17,7 +17,7 @@ from benchmarks.harness.clock import clock_cost_ns, now_ns
 from benchmarks.harness.sampler import Operation, no_collector, sample_each, sample_set
 
 SEED = 20251227
-CPU_PHASE_NS = 50_000_000
+CPU_PHASE_NS = 20_000_000
 # Messages of one stream, after which the sink confirms: enough that the confirmation is lost in it.
 STREAM_MESSAGES = {64: 4000, 1024: 4000, 16384: 1000, 65536: 500, 1 << 20: 40, 4 << 20: 12}
 
