@@ -27,17 +27,30 @@ def human_ns(nanoseconds: float | None) -> str:
     return f"{_three_digits(nanoseconds)} ns"
 
 
-def results_table(documents: Sequence[Mapping[str, Any]], title: str | None = None) -> Table:
+def results_table(documents: Sequence[Mapping[str, Any]]) -> Table:
     """One row for each result of the documents, with a column for whatever they tell."""
+    headings, rows = _cells(documents)
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, justify="right" if table.columns else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(documents: Sequence[Mapping[str, Any]]) -> str:
+    """The same as Markdown."""
+    headings, rows = _cells(documents)
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(documents: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     results = [result for document in documents for result in document["results"]]
     columns = [column for column in _COLUMNS if any(column.text(one) for one in results)]
-    table = Table(title=title)
-    table.add_column("benchmark", no_wrap=True)
-    for column in columns:
-        table.add_column(column.heading, justify="right", no_wrap=True)
-    for result in results:
-        table.add_row(result["name"], *(column.text(result) or "-" for column in columns))
-    return table
+    headings = ["benchmark", *(column.heading for column in columns)]
+    rows = [[one["name"], *(column.text(one) or "-" for column in columns)] for one in results]
+    return headings, rows
 
 
 @dataclass(frozen=True)
@@ -106,9 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.table", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--markdown", action="store_true", help="print it as Markdown")
     documents = []
     status = 0
-    for path in parser.parse_args(arguments).files:
+    options = parser.parse_args(arguments)
+    for path in options.files:
         try:
             document = orjson.loads(path.read_bytes())
             results_table([document])
@@ -117,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = 1
             continue
         documents.append(document)
-    if documents:
+    if documents and options.markdown:
+        print(markdown_table(documents))
+    elif documents:
         _print(documents)
     return status
 

@@ -18,7 +18,7 @@ from libc.string cimport memcpy
 
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
-from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, deadline
+from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, LOOK_EVERY_NS, Side, deadline
 
 
 @cython.final
@@ -102,11 +102,16 @@ cdef class Producer(Side):
         return 0
 
     cdef int put(self, object payload, uint64_t deadline_ns, bint block) except -1:
-        self.check_free()
-        self.look()
+        if not self.is_open or self.reserved:
+            self.check_free()
+        if native.aether_is_closed(native.aether_role_state(self.peer_role)):
+            self.look()
         if not self.place(payload, deadline_ns, block):
             return 0
         native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        # Behind the message, which does not wait for it. A dead peer cannot take that one, either.
+        if native.aether_coarse_ns() - self.looked_ns >= LOOK_EVERY_NS:
+            self.look()
         return 1
 
     def write(self, payload, timeout=None):

@@ -9,6 +9,8 @@ cdef enum:
     ALIGN_MASK = 63
     # Many messages are published at least this often, so that the peer works alongside.
     BATCH_BYTES = 16384
+    # How often a side that does not wait looks whether its peer lives.
+    LOOK_EVERY_NS = 20000000
 
 cdef uint64_t deadline(object timeout) except 0
 

@@ -25,8 +25,6 @@ from posix.fcntl cimport F_WRLCK
 from aetherless_py.shm cimport native
 from aetherless_py.shm.region cimport Region
 
-cdef uint64_t LOOK_EVERY_NS = 20_000_000
-
 Wait = Literal["spin", "adaptive", "park"]
 
 # How long a side spins, and how long it spins and yields, before it sleeps, in ns.
