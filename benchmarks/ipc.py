@@ -219,6 +219,9 @@ class _SittingLike:
             **_ratio(measured, method, payload_size_bytes, FLOOR),
             **_ratio(measured, method, payload_size_bytes, RING),
         }
+        if self.part == "oneway":
+            medians = [np.median(one["samples_ns"]) for one in sets]
+            metadata["ns_per_byte"] = float(np.median(medians)) / payload_size_bytes
         for key in ("client_cpu_ns", "server_cpu_ns"):
             if key in sets[0]:
                 messages = sum(one["cpu_messages"] for one in sets)

@@ -122,10 +122,14 @@ class _Child:
 
     def result(self, within_s: float) -> Any:
         """What the child sent; it has closed its pipe, but may take its time to end."""
+        ended = os.pidfd_open(self.process.pid)
         try:
-            status = self.process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            raise self.late() from None
+            if not select.select([ended], [], [], within_s)[0]:
+                raise self.late()
+        finally:
+            os.close(ended)
+        self.end_process()
+        status = self.process.returncode
         try:
             answer = json.loads(self.received)
         except ValueError:
@@ -147,11 +151,19 @@ class _Child:
         self.stderr.seek(0)
         return self.stderr.read()[-4000:].decode(errors="replace").strip()
 
+    def end_process(self) -> None:
+        """Kills what is left of the child and of what it started.
+
+        Before it is reaped: afterwards its process id may be somebody else's.
+        """
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
     def end(self) -> None:
-        """Kills what is left of the child and of what it started; closes what we hold."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        """Ends the child; closes what we hold."""
+        self.end_process()
         os.close(self.result_fd)
         self.stderr.close()
 
