@@ -246,27 +246,7 @@ cdef class Channel:
             RingTimeoutError: no request came in time; serve again to go on.
             PeerDiedError: the caller's process ended without closing.
         """
-        cdef Py_ssize_t served = 0
-        cdef uint32_t number
-        if not self.is_server:
-            self.open_as(False)
-        try:
-            while True:
-                request = self.next_request(timeout, False)
-                number = self.consumer.tag
-                try:
-                    answer = handler(request)
-                    self.producer.tag = number
-                    self.producer.put(answer, UINT64_MAX, True)
-                except Exception as error:
-                    self.answer_error(number, error)
-                served += 1
-        except PeerClosedError:
-            return served
-        except RingClosedError:
-            if not self.closed:
-                raise
-            return served
+        return self.serve_until_closed(handler, timeout, False)
 
     def serve_views(self, handler, timeout=None):
         """As `serve`, without a copy of request or answer.
@@ -281,6 +261,9 @@ cdef class Channel:
         Returns, raises:
             As `serve`; ViewInUseError: the handler kept a view.
         """
+        return self.serve_until_closed(handler, timeout, True)
+
+    cdef Py_ssize_t serve_until_closed(self, handler, timeout, bint views) except -1:
         cdef Py_ssize_t served = 0
         cdef uint32_t number
         cdef Producer producer
@@ -290,17 +273,21 @@ cdef class Channel:
         reserve = producer.reserve
         try:
             while True:
-                request = self.next_request(timeout, True)
+                request = self.next_request(timeout, views)
                 number = self.consumer.tag
                 try:
-                    size_bytes = handler(request, reserve)
+                    answer = handler(request, reserve) if views else handler(request)
                     producer.tag = number
-                    producer.commit(size_bytes)
+                    if views:
+                        producer.commit(answer)
+                    else:
+                        producer.put(answer, UINT64_MAX, True)
                 except Exception as error:
                     if producer.reserved:
                         producer.abort()
                     self.answer_error(number, error)
-                self.consumer.release()
+                if views:
+                    self.consumer.release()
                 served += 1
         except PeerClosedError:
             return served

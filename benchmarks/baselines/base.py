@@ -172,15 +172,24 @@ class LinkClient(Client):
         send(struct.pack("<Q", count))
         for _ in range(count):
             send(payload)
-        messages, size_bytes, crc = CONFIRMATION.unpack(self.link.receive())
-        if (messages, size_bytes) != (count, count * len(payload)):
-            raise TransportError(f"{count} messages sent, {messages} of {size_bytes} bytes arrived")
-        if self._first and crc != zlib.crc32(bytes(payload) * count):
-            raise TransportError("what arrived is not what was sent")
+        check_confirmation(self.link.receive(), payload, count, self._first)
         self._first = False
 
     def close(self) -> None:
         self.link.close()
+
+
+def check_confirmation(confirmed: Payload, payload: Payload, count: int, first: bool) -> None:
+    """Holds what a sink says against what was sent; of the first stream also every byte.
+
+    Raises:
+        TransportError: something is missing or changed.
+    """
+    messages, size_bytes, crc = CONFIRMATION.unpack(confirmed)
+    if (messages, size_bytes) != (count, count * len(payload)):
+        raise TransportError(f"{count} messages sent, {messages} of {size_bytes} bytes arrived")
+    if first and crc != zlib.crc32(bytes(payload) * count):
+        raise TransportError("what arrived is not what was sent")
 
 
 def _echo(link: Link) -> None:
