@@ -282,10 +282,14 @@ cdef class Channel:
                         producer.commit(answer)
                     else:
                         producer.put(answer, UINT64_MAX, True)
-                except Exception as error:
+                except BaseException as error:
                     if producer.reserved:
                         producer.abort()
                     self.answer_error(number, error)
+                    if not isinstance(error, Exception):  # the caller knows; now end
+                        if views:
+                            self.consumer.release()
+                        raise
                 if views:
                     self.consumer.release()
                 served += 1

@@ -133,6 +133,23 @@ def test_what_the_handler_does_wrong_reaches_the_caller(
         assert child.finish() == "6\n"
 
 
+@pytest.mark.parametrize("views", [False, True])
+def test_a_handler_that_ends_the_server_ends_the_call_too(channel: Channel, views: bool) -> None:
+    with Channel.attach(channel.name) as server, ThreadPoolExecutor(1) as pool:
+
+        def end(*_: object) -> bytes:
+            raise SystemExit("enough")
+
+        asked = pool.submit(channel.call, b"abc", WATCHDOG_S)
+        with pytest.raises(SystemExit):
+            if views:
+                server.serve_views(end, timeout=WATCHDOG_S)  # type: ignore[arg-type]
+            else:
+                server.serve(end, timeout=WATCHDOG_S)
+        with pytest.raises(errors.HandlerError, match="SystemExit: enough"):
+            asked.result(WATCHDOG_S)
+
+
 @pytest.mark.parametrize("late", [b"slow", b"slow error"])
 def test_a_late_answer_never_reaches_the_next_call(channel: Channel, late: bytes) -> None:
     with serving(channel) as child:

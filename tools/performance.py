@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from rich.progress import track
 
-from benchmarks import ring_between, ring_buffer
+from benchmarks import ring_buffer
 from benchmarks.harness.floor import floor_samples
 from benchmarks.harness.processes import Task, available_cpus, run_fresh
 from benchmarks.harness.sampler import Samples
 from benchmarks.harness.statistics import ratio_interval
 from benchmarks.harness.system_info import SystemInfo, environment
+from tools import ring_between
 from tools.table import human_ns
 
 Cpus = tuple[int, int]
