@@ -93,7 +93,6 @@ def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
         "results_dir": "results",
         "env_dir": "env",
         "html_dir": "html",
-        "launch_method": "forkserver",
     }
     (folder / "asv.conf.json").write_text(json.dumps(config))
     scratch = folder / "tmp"

@@ -27,9 +27,22 @@ def human_ns(nanoseconds: float | None) -> str:
     return f"{_three_digits(nanoseconds)} ns"
 
 
-def results_table(documents: Sequence[Mapping[str, Any]]) -> Table:
-    """One row for each result of the documents, with a column for whatever they tell."""
+def results_table(documents: Sequence[Mapping[str, Any]], width: int | None = None) -> Table:
+    """One row for each result of the documents, with a column for whatever they tell.
+
+    Args:
+        documents: in the standard form.
+        width: of the terminal; whole columns are left out rather than figures cut short, the least
+            important first. None leaves nothing out.
+    """
     headings, rows = _cells(documents)
+    for heading in _DISPENSABLE:
+        if width is None or _width(headings, rows) <= width:
+            break
+        if heading in headings:
+            at = headings.index(heading)
+            headings = headings[:at] + headings[at + 1 :]
+            rows = [row[:at] + row[at + 1 :] for row in rows]
     table = Table()
     for heading in headings:
         table.add_column(heading, justify="right" if table.columns else "left", no_wrap=True)
@@ -51,6 +64,11 @@ def _cells(documents: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list
     headings = ["benchmark", *(column.heading for column in columns)]
     rows = [[one["name"], *(column.text(one) or "-" for column in columns)] for one in results]
     return headings, rows
+
+
+def _width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    widest = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    return sum(width + 3 for width in widest) + 1
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,19 @@ def _samples(result: Mapping[str, Any]) -> str:
     return str(metadata.get("samples", result["iterations"] // metadata.get("number", 1)))
 
 
+# Left out of a narrow terminal, in this order.
+_DISPENSABLE = (
+    "processes",
+    "samples",
+    "p95",
+    "x floor [95 %]",
+    "CPU/message",
+    "warnings",
+    "p99",
+    "messages/s",
+)
+_FREE = 250
+
 _COLUMNS = (
     _Column("median", _metric("median_ns")),
     _Column("p95", _metric("p95_ns")),
@@ -146,13 +177,14 @@ def print_table(paths: Iterable[Path]) -> None:
 
 def _print(documents: Sequence[Mapping[str, Any]]) -> None:
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    width = console.width if console.is_terminal else None
+    if width is None:
+        console = Console(width=_FREE)
     by_category: dict[str, list[Mapping[str, Any]]] = {}
     for document in documents:
         by_category.setdefault(document["results"][0]["category"], []).append(document)
     for together in by_category.values():
-        console.print(results_table(together))
+        console.print(results_table(together, width))
 
 
 def _three_digits(value: float) -> str:

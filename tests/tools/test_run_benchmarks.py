@@ -99,6 +99,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
         measuring: list[psutil.Process] = []
         while not measuring and time.monotonic() < ends:
             time.sleep(0.05)
+            assert runner.poll() is None, "it ended before it measured"
             measuring = [
                 child
                 for child in psutil.Process(runner.pid).children(recursive=True)
