@@ -93,6 +93,8 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
         [sys.executable, "-m", "tools.run_benchmarks", "--output", str(tmp_path / "data")],
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        # A shell's background job ignores SIGINT, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         ends = time.monotonic() + WATCHDOG_S
