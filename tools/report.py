@@ -369,7 +369,9 @@ def _result(run: ResultFile, item: _Measured, summary: Summary, elsewhere: bool)
     }
     size = metadata.get("payload_size_bytes")
     stem = item.benchmark.stem
-    if isinstance(size, int) and (stem.endswith("_many") or "oneway" in stem):
+    # asv's own time_many is of a batch, whose messages it does not count.
+    counted = not item.benchmark.asv_times and (stem.endswith("_many") or "oneway" in stem)
+    if isinstance(size, int) and counted:
         duration_ns = summary.total_ns * item.number
         if duration_ns > 0:
             result["throughput"] = _throughput(iterations, size, duration_ns)

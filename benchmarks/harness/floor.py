@@ -46,7 +46,10 @@ def floor_samples(
         RuntimeError: the program failed.
     """
     command = [_program(), kind, str(size_bytes), str(count), str(cpus[0]), str(cpus[1])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+    except subprocess.TimeoutExpired as late:
+        raise RuntimeError(str(late)) from None
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
     return np.array(done.stdout.split(), dtype=np.float64)
@@ -60,5 +63,8 @@ def _program() -> str:
     folder = tempfile.mkdtemp(prefix="aetherless-floor-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     program = f"{folder}/floor"
-    subprocess.run([*compiler.split(), "-O3", "-std=gnu11", "-o", program, str(SOURCE)], check=True)
+    command = [*compiler.split(), "-O3", "-std=gnu11", "-o", program, str(SOURCE)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise NotImplementedError(f"{command[0]} cannot compile the floor: {done.stderr.strip()}")
     return program
