@@ -17,14 +17,13 @@ from aetherless_py.errors import (
     RingClosedError,
 )
 from aetherless_py.shm.ring import RingBuffer
-from aetherless_py.shm.side import WAITS
 
 from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 
 from aetherless_py.shm cimport native
 from aetherless_py.shm.consumer cimport Consumer
 from aetherless_py.shm.producer cimport Producer
-from aetherless_py.shm.side cimport deadline
+from aetherless_py.shm.side cimport deadline, ways_of_waiting
 
 cdef uint32_t IS_ERROR = 1
 # What a server answers to a request whose number it could not read.
@@ -53,8 +52,7 @@ cdef class Channel:
     cdef object __weakref__
 
     def __init__(self, requests, responses, wait, is_owner):
-        if wait not in WAITS:
-            raise ValueError(f"wait is {wait!r}: it must be one of {', '.join(WAITS)}")
+        ways_of_waiting(wait)  # refused now, not when the first message goes
         self._requests, self._responses = requests, responses
         self._wait, self._is_owner = wait, is_owner
         self.name = requests.name
@@ -119,7 +117,8 @@ cdef class Channel:
     # -- the caller ------------------------------------------------------------------------------
 
     cdef int begin(self) except -1:
-        """A number for a call, and nobody else in the middle of one."""
+        """A number for a call and the server that is to answer it; nobody else calls meanwhile."""
+        cdef uint32_t state
         if not self.is_caller:
             self.open_as(True)
         if self.in_call:
@@ -128,13 +127,10 @@ cdef class Channel:
         if self.number == 0:
             self.number = 2
         self.producer.tag = self.number
-        self.in_call = True
-        return 0
-
-    cdef int expect_server(self) noexcept:
-        # A server that replaces the one which got the request knows nothing of it.
-        cdef uint32_t state = native.aether_role_state(self.consumer.peer_role)
+        # A server that replaces the one which gets the request knows nothing of it.
+        state = native.aether_role_state(self.consumer.peer_role)
         self.consumer.expected = state if native.aether_is_open(state) else 0
+        self.in_call = True
         return 0
 
     def call(self, payload, timeout=None):
@@ -154,10 +150,9 @@ cdef class Channel:
             DamagedFrameError: request or answer was damaged on its way.
             RingBusyError: another thread is in the middle of a call.
         """
-        cdef uint64_t until = UINT64_MAX if timeout is None else deadline(timeout)
+        cdef uint64_t until = deadline(timeout)
         self.begin()
         try:
-            self.expect_server()
             self.producer.put(payload, until, True)
             while True:
                 answer = self.consumer.get(until, True)
@@ -176,7 +171,7 @@ cdef class Channel:
         if not self.is_caller:
             self.open_as(True)
         return self.producer.reserve_until(
-            size_bytes, UINT64_MAX if timeout is None else deadline(timeout))
+            size_bytes, deadline(timeout))
 
     def call_reserved(self, size_bytes=None, timeout=None):
         """Sends the reserved request and waits for its answer, without a copy of either.
@@ -191,10 +186,9 @@ cdef class Channel:
         Raises:
             As `call`; ReservationError: nothing is reserved.
         """
-        cdef uint64_t until = UINT64_MAX if timeout is None else deadline(timeout)
+        cdef uint64_t until = deadline(timeout)
         self.begin()
         try:
-            self.expect_server()
             self.producer.commit(size_bytes)
             while True:
                 answer = self.consumer.get_view(until)
@@ -301,7 +295,7 @@ cdef class Channel:
             return served
 
     cdef object next_request(self, object timeout, bint as_view):
-        cdef uint64_t until = UINT64_MAX if timeout is None else deadline(timeout)
+        cdef uint64_t until = deadline(timeout)
         while True:
             try:
                 return self.consumer.get_view(until) if as_view else self.consumer.get(until, True)

@@ -12,6 +12,7 @@ cdef class Consumer(Side):
 
     cdef int available(self, uint64_t deadline_ns, bint block) except -1
     cdef uint64_t frame_at(self, uint64_t at, uint32_t *length) noexcept
+    cdef uint64_t next_frame(self, uint32_t *length) except 0
     cdef int damaged(self, uint64_t at, str reason) except -1
     cdef object take(self)
     cdef object get(self, uint64_t deadline_ns, bint block)

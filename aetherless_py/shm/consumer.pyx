@@ -17,12 +17,12 @@ from cpython.buffer cimport (
     PyBUF_CONTIG_RO, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
-from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, deadline
+from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, crc_seed, deadline, frame_crc
 
 
 @cython.final
@@ -69,6 +69,13 @@ cdef class Consumer(Side):
             return 0
         return need
 
+    cdef uint64_t next_frame(self, uint32_t *length) except 0:
+        """The whole bytes of the frame at tail; raises when its header is damaged."""
+        cdef uint64_t need = self.frame_at(self.index, length)
+        if need == 0:
+            self.damaged(self.index, "frame header")
+        return need
+
     cdef int damaged(self, uint64_t at, str reason) except -1:
         """Skips the damaged frame at tail and raises.
 
@@ -84,9 +91,7 @@ cdef class Consumer(Side):
             while to != self.cached:
                 if self.frame_at(to, &length):
                     frame = <aether_frame *>(self.data + (to & self.mask))
-                    if not self.checksum or frame.crc == native.aether_crc32(
-                            native.aether_crc32_u32(length) ^ frame.tag,
-                            <char *>frame + native.AETHER_FRAME_HEADER, length):
+                    if not self.checksum or frame.crc == frame_crc(frame, length, frame.tag):
                         break
                 to += native.AETHER_FRAME_ALIGN
         self.index = to
@@ -98,18 +103,16 @@ cdef class Consumer(Side):
     cdef object take(self):
         """The message at tail as bytes; tail moves but is not published."""
         cdef uint32_t length, crc, tag
-        cdef uint64_t need = self.frame_at(self.index, &length)
+        cdef uint64_t need = self.next_frame(&length)
         cdef aether_frame *frame = <aether_frame *>(self.data + (self.index & self.mask))
         cdef const char *source = <char *>frame + native.AETHER_FRAME_HEADER
-        if need == 0:
-            self.damaged(self.index, "frame header")
         payload = PyBytes_FromStringAndSize(NULL, length)
         tag = frame.tag
         if self.checksum:
             crc = frame.crc
             # Checked is the copy: what the caller gets is what was checked.
             if crc != native.aether_crc32_copy(
-                    native.aether_crc32_u32(length) ^ tag, PyBytes_AS_STRING(payload), source, length):
+                    crc_seed(length, tag), PyBytes_AS_STRING(payload), source, length):
                 self.damaged(self.index, "checksum")
         else:
             memcpy(PyBytes_AS_STRING(payload), source, length)
@@ -141,7 +144,7 @@ cdef class Consumer(Side):
             DamagedFrameError: the message was damaged; it is skipped, call again.
             PeerClosedError, PeerDiedError: none is left and none will come.
         """
-        return self.get(UINT64_MAX if timeout is None else deadline(timeout), True)
+        return self.get(deadline(timeout), True)
 
     def try_read(self):
         """Like `read`, but returns None at once when the ring is empty."""
@@ -162,7 +165,7 @@ cdef class Consumer(Side):
         if limit < 1:
             raise ValueError(f"limit is {limit}: it must be 1 or more")
         self.check_usable()
-        self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
+        self.available(deadline(timeout), True)
         published = self.index
         try:
             while len(payloads) < limit and self.available(0, False):
@@ -200,10 +203,8 @@ cdef class Consumer(Side):
         self.check_usable()
         PyObject_GetBuffer(buffer, &target, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
         try:
-            self.available(UINT64_MAX if timeout is None else deadline(timeout), True)
-            need = self.frame_at(self.index, &length)
-            if need == 0:
-                self.damaged(self.index, "frame header")
+            self.available(deadline(timeout), True)
+            need = self.next_frame(&length)
             if length > <uint64_t>target.len:
                 raise BufferTooSmallError(
                     f"{self.region.name}: the next message has {length} bytes, the buffer"
@@ -214,7 +215,7 @@ cdef class Consumer(Side):
             if not self.checksum:
                 memcpy(target.buf, source, length)
             elif frame.crc != native.aether_crc32_copy(
-                    native.aether_crc32_u32(length) ^ frame.tag, target.buf, source, length):
+                    crc_seed(length, frame.tag), target.buf, source, length):
                 self.damaged(self.index, "checksum")
         finally:
             PyBuffer_Release(&target)
@@ -229,14 +230,10 @@ cdef class Consumer(Side):
         cdef aether_frame *frame
         self.check_usable()
         self.available(deadline_ns, True)
-        need = self.frame_at(self.index, &length)
-        if need == 0:
-            self.damaged(self.index, "frame header")
+        need = self.next_frame(&length)
         frame = <aether_frame *>(self.data + (self.index & self.mask))
         tag = frame.tag
-        if self.checksum and frame.crc != native.aether_crc32(
-                native.aether_crc32_u32(length) ^ tag,
-                <char *>frame + native.AETHER_FRAME_HEADER, length):
+        if self.checksum and frame.crc != frame_crc(frame, length, tag):
             self.damaged(self.index, "checksum")
         self.peeked = need
         self.tag = tag
@@ -252,7 +249,7 @@ cdef class Consumer(Side):
         Returns:
             A read-only memoryview, contiguous also across the wrap.
         """
-        return self.get_view(UINT64_MAX if timeout is None else deadline(timeout))
+        return self.get_view(deadline(timeout))
 
     cpdef release(self):
         """Gives the peeked message's memory back to the producer.

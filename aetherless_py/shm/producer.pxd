@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from aetherless_py.shm.native cimport aether_frame
 from aetherless_py.shm.side cimport Side
 
 
@@ -10,6 +11,7 @@ cdef class Producer(Side):
     cdef uint64_t reserved       # bytes of the reserved frame; 0 when none is
 
     cdef int room(self, uint64_t need, uint64_t deadline_ns, bint block) except -1
+    cdef inline aether_frame *begin_frame(self, uint32_t length) noexcept
     cdef inline void fill(self, const void *payload, size_t size_bytes) noexcept
     cdef int place(self, object payload, uint64_t deadline_ns, bint block) except -1
     cdef int check_free(self) except -1

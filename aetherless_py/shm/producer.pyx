@@ -13,12 +13,14 @@ from aetherless_py.errors import (
 cimport cython
 from cpython.buffer cimport PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
-from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
-from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, LOOK_EVERY_NS, Side, deadline
+from aetherless_py.shm.side cimport (
+    ALIGN_MASK, BATCH_BYTES, LOOK_EVERY_NS, Side, crc_seed, deadline, frame_crc,
+)
 
 
 @cython.final
@@ -58,16 +60,21 @@ cdef class Producer(Side):
                 return 0
             self.wait_for(tail, deadline_ns)
 
-    cdef inline void fill(self, const void *payload, size_t size_bytes) noexcept:
+    cdef inline aether_frame *begin_frame(self, uint32_t length) noexcept:
+        """The frame at head with its header, all but the checksum."""
         cdef aether_frame *frame = <aether_frame *>(self.data + (self.index & self.mask))
-        cdef uint32_t length = <uint32_t>size_bytes
-        cdef char *target = <char *>frame + native.AETHER_FRAME_HEADER
         frame.position = <uint32_t>(self.index // native.AETHER_FRAME_ALIGN)
         frame.tag = self.tag
         frame.length = length
+        return frame
+
+    cdef inline void fill(self, const void *payload, size_t size_bytes) noexcept:
+        cdef uint32_t length = <uint32_t>size_bytes
+        cdef aether_frame *frame = self.begin_frame(length)
+        cdef char *target = <char *>frame + native.AETHER_FRAME_HEADER
         if self.checksum:
             frame.crc = native.aether_crc32_copy(
-                native.aether_crc32_u32(length) ^ self.tag, target, payload, size_bytes)
+                crc_seed(length, self.tag), target, payload, size_bytes)
         else:
             frame.crc = 0
             memcpy(target, payload, size_bytes)
@@ -126,7 +133,7 @@ cdef class Producer(Side):
             MessageTooLargeError: the ring can never hold it.
             PeerClosedError, PeerDiedError: nobody will make room.
         """
-        self.put(payload, UINT64_MAX if timeout is None else deadline(timeout), True)
+        self.put(payload, deadline(timeout), True)
 
     def try_write(self, payload):
         """Like `write`, but returns False at once when there is no room."""
@@ -145,7 +152,7 @@ cdef class Producer(Side):
         """
         cdef Py_ssize_t written = 0
         cdef uint64_t published
-        cdef uint64_t until = UINT64_MAX if timeout is None else deadline(timeout)
+        cdef uint64_t until = deadline(timeout)
         if not isinstance(payloads, (list, tuple)):
             payloads = list(payloads)  # its code runs now, not between unpublished messages
         self.check_free()
@@ -178,7 +185,7 @@ cdef class Producer(Side):
         Returns:
             A writable memoryview of `size_bytes`, contiguous also across the wrap.
         """
-        return self.reserve_until(size_bytes, UINT64_MAX if timeout is None else deadline(timeout))
+        return self.reserve_until(size_bytes, deadline(timeout))
 
     cdef object reserve_until(self, Py_ssize_t size_bytes, uint64_t deadline_ns):
         cdef uint64_t need
@@ -215,13 +222,8 @@ cdef class Producer(Side):
                     f" {self.view_bytes}"
                 )
         self.take_back()
-        frame = <aether_frame *>(self.data + (self.index & self.mask))
-        frame.position = <uint32_t>(self.index // native.AETHER_FRAME_ALIGN)
-        frame.tag = self.tag
-        frame.length = <uint32_t>size
-        frame.crc = native.aether_crc32(
-            native.aether_crc32_u32(frame.length) ^ self.tag,
-            <char *>frame + native.AETHER_FRAME_HEADER, size) if self.checksum else 0
+        frame = self.begin_frame(<uint32_t>size)
+        frame.crc = frame_crc(frame, <uint32_t>size, self.tag) if self.checksum else 0
         self.index += self.frame_bytes(size)
         self.reserved = 0
         native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)

@@ -1,8 +1,9 @@
 """What both sides of a ring share."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 
-from aetherless_py.shm.native cimport aether_role, aether_side
+from aetherless_py.shm cimport native
+from aetherless_py.shm.native cimport aether_frame, aether_role, aether_side
 from aetherless_py.shm.region cimport Region
 
 cdef enum:
@@ -12,7 +13,24 @@ cdef enum:
     # How often a side that does not wait looks whether its peer lives.
     LOOK_EVERY_NS = 20000000
 
-cdef uint64_t deadline(object timeout) except 0
+cdef uint64_t deadline_of(object timeout) except 0
+cdef tuple ways_of_waiting(object wait)
+
+
+cdef inline uint64_t deadline(object timeout) except 0:
+    """The moment at which a wait that begins now ends; `timeout` in seconds or None."""
+    return UINT64_MAX if timeout is None else deadline_of(timeout)
+
+
+cdef inline uint32_t crc_seed(uint32_t length, uint32_t tag) noexcept:
+    """The CRC of a frame so far, when its payload is about to come: see layout.h."""
+    return native.aether_crc32_u32(length) ^ tag
+
+
+cdef inline uint32_t frame_crc(aether_frame *frame, uint32_t length, uint32_t tag) noexcept:
+    """The CRC of a frame whose payload lies in place."""
+    return native.aether_crc32(
+        crc_seed(length, tag), <char *>frame + native.AETHER_FRAME_HEADER, length)
 
 
 cdef class Side:

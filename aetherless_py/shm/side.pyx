@@ -35,10 +35,13 @@ WAITS = {
 }
 
 
-cdef uint64_t deadline(object timeout) except 0:
-    """The moment at which a wait that begins now ends; `timeout` in seconds or None."""
-    if timeout is None:
-        return UINT64_MAX
+cdef tuple ways_of_waiting(object wait):
+    if wait not in WAITS:
+        raise ValueError(f"wait is {wait!r}: it must be one of {', '.join(WAITS)}")
+    return WAITS[wait]
+
+
+cdef uint64_t deadline_of(object timeout) except 0:
     cdef double seconds = timeout
     if not seconds >= 0:
         raise ValueError(f"timeout is {timeout!r}: it must be None or a number of seconds >= 0")
@@ -60,9 +63,7 @@ cdef class Side:
 
     cdef int claim(self, Region region, bint is_producer, object wait) except -1:
         cdef uint64_t head, tail
-        if wait not in WAITS:
-            raise ValueError(f"wait is {wait!r}: it must be one of {', '.join(WAITS)}")
-        self.spin_ns, self.busy_ns = WAITS[wait]
+        self.spin_ns, self.busy_ns = ways_of_waiting(wait)
         control = region.control
         self.region = region
         self.data = region.data
