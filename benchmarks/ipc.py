@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baselines import METHODS, transport
+from benchmarks.baselines.sampling import cpu_per_message
 from benchmarks.harness.floor import Kind, floor_samples
 from benchmarks.harness.measurement import (
     MachineState,
@@ -23,10 +24,11 @@ from benchmarks.harness.measurement import (
     hand_over,
     is_quick,
     iterations,
+    tracked,
 )
 from benchmarks.harness.processes import ProcessError, Task, available_cpus, run_fresh
-from benchmarks.harness.sampler import sample_set
-from benchmarks.harness.statistics import ratio_interval
+from benchmarks.harness.sampler import Samples, sample_set
+from benchmarks.harness.statistics import median_of_medians, ratio_interval, round_ratios
 
 SIZES = [64, 256, 1024, 4096, 16384, 65536]
 STREAM_SIZES = [64, 1024, 16384, 65536, 1 << 20, 4 << 20]
@@ -43,22 +45,26 @@ SEED = 20261124
 
 RING = "shared_memory"
 FLOOR = "floor"
+Cpus = tuple[int, int]
 # The floor's parts are measured and shown like methods.
 ROUNDTRIP_METHODS = [*METHODS, FLOOR, "floor_bounce", "json_codec"]
 STREAM_METHODS = [*METHODS, FLOOR, "floor_copy"]
 
 
-def _floor(kind: Kind, sizes: list[int], count: int, cpus: tuple[int, int]) -> dict[str, Any]:
+def _floor(kind: Kind, sizes: list[int], count: int | None, cpus: Cpus) -> dict[str, Any]:
+    """The floor at each size, by `count` samples, or as many messages as fit into a moment."""
     found = {}
     for size in sizes:
-        samples = floor_samples(kind, size, count, cpus, TIMEOUT_S)
+        messages = count or max(200, min(200_000, (1 << 28) // size))
+        samples = floor_samples(kind, size, messages, cpus, TIMEOUT_S)
         sampling = "per_operation" if kind in ("bounce", "pingpong") else "blocks"
-        number = 1 if sampling == "per_operation" else count // len(samples)
-        found[str(size)] = sample_set(samples, number, sampling, 0.0)
+        number = 1 if sampling == "per_operation" else messages // len(samples)
+        # Its clock is C's, whose cost is not measured.
+        found[str(size)] = sample_set(samples, number, sampling, None)
     return found
 
 
-def _roundtrips(method: str, sizes: list[int], count: int, cpus: tuple[int, int]) -> dict[str, Any]:
+def _roundtrips(method: str, sizes: list[int], count: int, cpus: Cpus) -> dict[str, Any]:
     if method == FLOOR:
         return _floor("pingpong", sizes, count, cpus)
     if method == "floor_bounce":
@@ -71,25 +77,18 @@ def _roundtrips(method: str, sizes: list[int], count: int, cpus: tuple[int, int]
     return dict(run_fresh(task, TIMEOUT_S))
 
 
-def _streams(method: str, sizes: list[int], count: int, cpus: tuple[int, int]) -> dict[str, Any]:
-    if method in (FLOOR, "floor_copy"):
-        kind: Kind = "oneway" if method == FLOOR else "copy"
-        return {
-            size: measured
-            for each in sizes
-            for size, measured in _floor(kind, [each], _floor_count(each), cpus).items()
-        }
+def _streams(method: str, sizes: list[int], count: int, cpus: Cpus) -> dict[str, Any]:
+    if method == FLOOR:
+        return _floor("oneway", sizes, None, cpus)
+    if method == "floor_copy":
+        return _floor("copy", sizes, None, cpus)
     arguments = {"method": method, "sizes": sizes, "count": count, "server_cpu": cpus[1]}
     task = Task("benchmarks.baselines.sampling:streams", arguments, cpus[0])
     return dict(run_fresh(task, TIMEOUT_S))
 
 
-def _floor_count(size: int) -> int:
-    return max(200, min(200_000, (1 << 28) // size))
-
-
 Measured = dict[str, dict[str, Any]]
-Measure = Callable[[str, list[int], int, tuple[int, int]], dict[str, Any]]
+Measure = Callable[[str, list[int], int, Cpus], dict[str, Any]]
 
 
 def _possible(methods: list[str], sizes: list[int], streaming: bool) -> Iterator[tuple[str, Any]]:
@@ -125,13 +124,13 @@ def _sit(
         with the reason.
     """
     available = available_cpus()
+    if len(available) < 2:
+        reason = "two processes need two processors, this machine gives one"
+        return {method: {"missing": reason} for method in methods}
     cpus = (available[0], available[-1])
     measured: Measured = {}
     for method, can in _possible(methods, sizes, streaming):
         measured[method] = {"missing": can} if isinstance(can, str) else {"can": can, "sizes": {}}
-    if len(available) < 2:
-        reason = "two processes need two processors, this machine gives one"
-        return {method: {"missing": reason} for method in methods}
     draw = np.random.default_rng(SEED)
     for _ in range(rounds):
         for at in draw.permutation(len(methods)):
@@ -177,18 +176,21 @@ def setup_cache() -> dict[str, Any]:
 setup_cache.timeout = 1800  # type: ignore[attr-defined]
 
 
+def _blocks(sets: list[dict[str, Any]]) -> list[Samples]:
+    return [np.array(one["samples_ns"]) for one in sets]
+
+
 def _ratio(measured: Measured, method: str, size: int, to: str) -> dict[str, Any]:
     """The ratio of two methods of one sitting, with its interval, for the metadata."""
     own = measured[method]["sizes"].get(str(size))
     other = measured.get(to, {}).get("sizes", {}).get(str(size))
     if not own or not other or len(own) != len(other) or method == to:
         return {}
-    rounds = [[np.array(one["samples_ns"]) for one in side] for side in (own, other)]
+    rounds = _blocks(own), _blocks(other)
     name = f"ratio_to_{'ring' if to == RING else to}"
     if len(own) < ROUNDS:
-        medians = [np.median(a) / np.median(b) for a, b in zip(*rounds, strict=True)]
-        return {name: float(np.median(medians))}
-    ratio, low, high = ratio_interval(rounds[0], rounds[1])
+        return {name: float(np.median(round_ratios(*rounds)))}
+    ratio, low, high = ratio_interval(*rounds)
     return {name: ratio, f"{name}_interval": [low, high]}
 
 
@@ -196,7 +198,6 @@ class _SittingLike:
     """Hands over what `setup_cache` measured."""
 
     timeout = 120
-    version = "1"
     part = ""
 
     def setup(self, cache: dict[str, Any], method: str, payload_size_bytes: int) -> None:
@@ -218,24 +219,17 @@ class _SittingLike:
             "order_seed": SEED,
             **_ratio(measured, method, payload_size_bytes, FLOOR),
             **_ratio(measured, method, payload_size_bytes, RING),
+            **cpu_per_message(sets),
         }
         if self.part == "oneway":
-            medians = [np.median(one["samples_ns"]) for one in sets]
-            metadata["ns_per_byte"] = float(np.median(medians)) / payload_size_bytes
-        for key in ("client_cpu_ns", "server_cpu_ns"):
-            if key in sets[0]:
-                messages = sum(one["cpu_messages"] for one in sets)
-                metadata[f"{key}_per_message"] = sum(one[key] for one in sets) / messages
+            metadata["ns_per_byte"] = median_of_medians(_blocks(sets)) / payload_size_bytes
         if method.startswith("http_json"):
             codec = measured.get("json_codec", {}).get("sizes", {}).get(str(payload_size_bytes))
             if codec:
-                medians = [np.median(one["samples_ns"]) for one in codec]
-                metadata["json_codec_ns"] = float(np.median(medians))
+                metadata["json_codec_ns"] = median_of_medians(_blocks(codec))
         return hand_over(
             f"ipc.{type(self).__name__}.{name}", [method, payload_size_bytes], sets,
-            cache["state"],
-            # The floor's clock is C's, whose cost is not measured: null, not a number.
-            {"metadata": metadata, **({"clock_cost_ns": None} if "floor" in method else {})},
+            cache["state"], {"metadata": metadata},
         )  # fmt: skip
 
 
@@ -250,6 +244,7 @@ class RoundTrip(_SittingLike):
     param_names = ("method", "payload_size_bytes")
     part = "roundtrip"
 
+    @tracked("ipc")
     def track_roundtrip(
         self, cache: dict[str, Any], method: str, payload_size_bytes: int
     ) -> Tracked:
@@ -266,10 +261,6 @@ class OneWay(_SittingLike):
     param_names = ("method", "payload_size_bytes")
     part = "oneway"
 
+    @tracked("ipc_oneway")
     def track_oneway(self, cache: dict[str, Any], method: str, payload_size_bytes: int) -> Tracked:
         return self._track("track_oneway", cache, method, payload_size_bytes)
-
-
-for _method, _stem in ((RoundTrip.track_roundtrip, "ipc"), (OneWay.track_oneway, "ipc_oneway")):
-    for _key, _value in {"pretty_name": _stem, "unit": "seconds", "type": "time"}.items():
-        setattr(_method, _key, _value)

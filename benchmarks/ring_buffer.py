@@ -15,10 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from benchmarks.harness.clock import clock_cost_ns
-from benchmarks.harness.measurement import Tracked, iterations, measure
+from benchmarks.harness.measurement import Tracked, iterations, measure, tracked
+from benchmarks.harness.payload import payload_of
 from benchmarks.harness.processes import Task, available_cpus
 from benchmarks.harness.sampler import Operation, sample_blocks, sample_each, sample_set
 
@@ -33,11 +32,6 @@ WARMUP = 100
 TIMEOUT_S = 60.0
 LARGEST_IN_BLOCKS = 4096
 BLOCK = 100
-SEED = 20251227
-
-
-def _payload(size_bytes: int) -> bytes:
-    return np.random.default_rng(SEED).bytes(size_bytes)
 
 
 def _batch(size_bytes: int) -> int:
@@ -153,7 +147,7 @@ def sample(operation: str, size_bytes: int) -> dict[str, Any]:
 
     cost_ns = clock_cost_ns()
     count = iterations(SAMPLES)
-    payload = _payload(size_bytes)
+    payload = payload_of(size_bytes)
     in_blocks = size_bytes <= LARGEST_IN_BLOCKS
     number = _batch(size_bytes) if in_blocks or operation == "many" else 1
     with RingBuffer.create(CAPACITY_BYTES, checksum=operation != "roundtrip_unchecked") as ring:
@@ -203,28 +197,12 @@ class _TrackLike:
         return measure(name, [payload_size_bytes], [task] * PROCESSES, TIMEOUT_S)
 
 
-def _tracked(stem: str) -> Callable[[Callable[..., Tracked]], Callable[..., Tracked]]:
-    def mark(method: Callable[..., Tracked]) -> Callable[..., Tracked]:
-        # asv stores pretty_name; the export takes it for the result's name. The harness gives
-        # seconds, which asv shows in human units only when told so.
-        for key, value in {
-            "pretty_name": f"ring_buffer_{stem}",
-            "unit": "seconds",
-            "type": "time",
-            "version": "1",
-        }.items():
-            setattr(method, key, value)
-        return method
-
-    return mark
-
-
 class Write(_TrackLike):
     """`Producer.write` of one message into a ring with room; reading it back is outside."""
 
     operation = "write"
 
-    @_tracked("write")
+    @tracked("ring_buffer_write")
     def track_write(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -234,7 +212,7 @@ class Read(_TrackLike):
 
     operation = "read"
 
-    @_tracked("read")
+    @tracked("ring_buffer_read")
     def track_read(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -244,7 +222,7 @@ class Roundtrip(_TrackLike):
 
     operation = "roundtrip"
 
-    @_tracked("roundtrip")
+    @tracked("ring_buffer_roundtrip")
     def track_roundtrip(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -254,7 +232,7 @@ class RoundtripZeroCopy(_TrackLike):
 
     operation = "roundtrip_zero_copy"
 
-    @_tracked("roundtrip_zero_copy")
+    @tracked("ring_buffer_roundtrip_zero_copy")
     def track_roundtrip_zero_copy(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -264,7 +242,7 @@ class RoundtripUnchecked(_TrackLike):
 
     operation = "roundtrip_unchecked"
 
-    @_tracked("roundtrip_unchecked")
+    @tracked("ring_buffer_roundtrip_unchecked")
     def track_roundtrip_unchecked(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -274,7 +252,7 @@ class Checksum(_TrackLike):
 
     operation = "checksum"
 
-    @_tracked("checksum")
+    @tracked("ring_buffer_checksum")
     def track_checksum(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -284,7 +262,7 @@ class Many(_TrackLike):
 
     operation = "many"
 
-    @_tracked("many")
+    @tracked("ring_buffer_many")
     def track_many(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -297,7 +275,18 @@ def _has_ring() -> bool:
     return True
 
 
-class Asv:
+class _AsvLike:
+    """What asv's own statistics take of each operation."""
+
+    params = SIZES
+    param_names = ("payload_size_bytes",)
+    repeat = (5, 50, 0.5)
+    processes = 2
+    warmup_time = 0.02
+    version = "2"
+
+
+class Asv(_AsvLike):
     """What leaves the ring as it was, by asv's own statistics: means of 100 calls in its process.
 
     asv's layers around a call and the look-up of its arguments (0.15 us together where the round
@@ -308,14 +297,8 @@ class Asv:
     more are in the figure.
     """
 
-    params = SIZES
-    param_names = ("payload_size_bytes",)
     skip_params = [] if _has_ring() else [(size,) for size in SIZES]
     number = 100
-    repeat = (5, 50, 0.5)
-    processes = 2
-    warmup_time = 0.02
-    version = "2"
 
     def time_roundtrip(self, payload_size_bytes: int) -> None:
         producer, consumer, payload = _kept(payload_size_bytes, True)
@@ -344,20 +327,14 @@ class Asv:
         _crc32()(_kept(payload_size_bytes, True)[2])
 
 
-class _AsvOneWayLike:
+class _AsvOneWayLike(_AsvLike):
     """One call at a time: asv calls `setup` before each, and times it by itself.
 
     A sample is the mean of eight. Two clock readings a call and caches that `setup` has used are in
     the figure.
     """
 
-    params = SIZES
-    param_names = ("payload_size_bytes",)
     number = 8
-    repeat = (5, 50, 0.5)
-    processes = 2
-    warmup_time = 0.02
-    version = "2"
 
     def setup(self, payload_size_bytes: int) -> None:
         _require_ring()
@@ -393,7 +370,7 @@ for _suite in (Asv, AsvWrite, AsvRead):
 @functools.cache
 def _kept(size_bytes: int, checksum: bool) -> tuple[Producer, Consumer, bytes]:
     """This process's ring, made once, and the payload of that size."""
-    return *_sides(checksum), _payload(size_bytes)
+    return *_sides(checksum), payload_of(size_bytes)
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from tools import report
 from tools.asv_store import (
@@ -30,6 +30,7 @@ from tools.asv_store import (
     read_config,
     read_result,
 )
+from tools.command import Parser
 from tools.run_records import RunRecords, read_run_records
 from tools.table import print_table
 
@@ -163,14 +164,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if done.problems else 0
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"export: {message}; see --help\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     known = sorted(set(report.CATEGORIES.values()))
-    parser = _Parser(
+    parser = Parser(
         prog="python -m tools.export",
         description="Turn an asv result store into the standard JSON.",
         allow_abbrev=False,

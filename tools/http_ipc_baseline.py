@@ -9,23 +9,24 @@ Exit status: 0, 1 when a method failed (the rest is written), 2 for bad argument
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from rich.progress import track
 
+from benchmarks.baselines.sampling import cpu_per_message
 from benchmarks.harness.measurement import MachineState, warnings_of
 from benchmarks.harness.metrics import LatencyMetrics
 from benchmarks.harness.processes import ProcessError, Task, available_cpus, run_fresh
 from benchmarks.harness.system_info import SystemInfo
 from benchmarks.ipc import SIZES, TIMEOUT_S, WARMUP
 from tools import report
+from tools.command import Parser
 from tools.table import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,7 +82,6 @@ def _result(
     samples = [np.array(one["samples_ns"]) for one in sets]
     clock_cost_ns = float(np.median([one["clock_cost_ns"] for one in sets]))
     metrics = LatencyMetrics.from_samples(np.concatenate(samples))
-    messages = sum(one["cpu_messages"] for one in sets)
     return {
         "name": f"ipc_{method}_{size}",
         "category": "ipc",
@@ -101,10 +101,7 @@ def _result(
             "commit": _commit(),
             "order_seed": SEED,
             "environment": environment,
-            **{
-                f"{key}_per_message": sum(one[key] for one in sets) / messages
-                for key in ("client_cpu_ns", "server_cpu_ns")
-            },
+            **cpu_per_message(sets),
             "warnings": warnings_of(
                 samples, "per_operation", clock_cost_ns, environment["steal_seconds"]
             ),
@@ -119,14 +116,9 @@ def _commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"http_ipc_baseline: {message}; see --help\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m tools.http_ipc_baseline",
         description="Measure HTTP + JSON, a Unix socket and TCP between two processes.",
         allow_abbrev=False,

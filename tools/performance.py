@@ -19,7 +19,7 @@ from benchmarks import ring_buffer
 from benchmarks.harness.floor import floor_samples
 from benchmarks.harness.processes import Task, available_cpus, run_fresh
 from benchmarks.harness.sampler import Samples
-from benchmarks.harness.statistics import ratio_interval
+from benchmarks.harness.statistics import median_of_medians, ratio_interval
 from benchmarks.harness.system_info import SystemInfo, environment
 from tools import ring_between
 from tools.table import human_ns
@@ -107,7 +107,7 @@ def table(cpus: Cpus, rounds: int) -> list[str]:
     for row in ROWS:
         ring, floor = blocks[row.name, "ring"], blocks[row.name, "floor"]
         ratio, low, high = ratio_interval(ring, floor)
-        medians = [human_ns(float(np.median([np.median(b) for b in x]))) for x in (ring, floor)]
+        medians = [human_ns(median_of_medians(side)) for side in (ring, floor)]
         wanted = "" if row.wanted is None else f"{row.wanted:g}"
         lines.append(
             f"| {row.name} | {medians[0]} | {medians[1]} | {ratio:.2f} [{low:.2f}, {high:.2f}]"

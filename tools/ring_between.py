@@ -17,13 +17,13 @@ from aetherless_py.errors import RingTimeoutError
 from aetherless_py.shm import Consumer, Producer, RingBuffer
 from aetherless_py.shm.side import Wait
 from benchmarks.harness.clock import now_ns
+from benchmarks.harness.payload import payload_of
 from benchmarks.harness.processes import Task, run_fresh, run_pair
 from benchmarks.harness.sampler import Samples, no_collector
 
 Way: TypeAlias = Literal["copy", "zero_copy"]
 
 CAPACITY_BYTES = 1 << 20
-SEED = 20251227
 BATCH = 256
 PARTS = 20
 TIMEOUT_S = 120.0
@@ -86,7 +86,7 @@ def idle_share(wait: Wait, seconds: float, cpu: int) -> float:
 
 def ask(way: Way, size_bytes: int, count: int, out: str, in_: str) -> list[int]:
     """The side that sends first, and times."""
-    payload = np.random.default_rng(SEED).bytes(size_bytes)
+    payload = payload_of(size_bytes)
     with RingBuffer.attach(out) as there, RingBuffer.attach(in_) as back:
         producer, consumer = there.producer(), back.consumer()
         with no_collector():
@@ -176,7 +176,7 @@ def send(name: str, size_bytes: int, part: int) -> None:
         sent = 0
         while left:
             at = sent % BATCH
-            sent_now = producer.write_many(payloads[at : at + left] if at else payloads[:left])
+            sent_now = producer.write_many(payloads[at : at + left])
             sent += sent_now
             left -= sent_now
         while ring.fill_bytes:

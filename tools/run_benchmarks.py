@@ -22,7 +22,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import psutil
 from rich.console import Console
@@ -31,6 +30,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from benchmarks.harness.journal import FOLDER_VARIABLE
 from benchmarks.harness.measurement import ITERATIONS_VARIABLE, QUICK_VARIABLE
 from tools import quick
+from tools.command import Parser
 from tools.export import Selection, UsageError, export_store
 from tools.report import CATEGORIES
 from tools.table import print_table
@@ -190,13 +190,8 @@ def _refuse(message: str) -> int:
     return 2
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"run_benchmarks: {message}; see --help\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m tools.run_benchmarks",
         description="Run the suites in the present environment and write the standard JSON.",
         allow_abbrev=False,

@@ -286,6 +286,8 @@ def ends_on_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except SystemExit:
+        pass
     finally:
         signal.signal(signal.SIGTERM, before)
 

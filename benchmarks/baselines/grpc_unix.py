@@ -60,7 +60,7 @@ class Grpc(Transport):
         server = grpc.server(ThreadPoolExecutor(2), options=_OPTIONS)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("Way", handlers),))
         server.add_insecure_port(f"unix:{self._path()}")
-        with ends_on_sigterm(), contextlib.suppress(SystemExit):
+        with ends_on_sigterm():
             server.start()
             ready.send(None)
             server.wait_for_termination()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import http.client
 import json
-import os
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -50,11 +48,7 @@ class HttpJson(Transport):
     keep_alive: ClassVar[bool] = False
 
     def serve(self, ready: Connection) -> None:
-        with (
-            HTTPServer(("127.0.0.1", 0), _Handler) as server,
-            ends_on_sigterm(),
-            contextlib.suppress(SystemExit),
-        ):
+        with HTTPServer(("127.0.0.1", 0), _Handler) as server, ends_on_sigterm():
             ready.send(server.server_address)
             server.serve_forever()
 
@@ -101,5 +95,5 @@ class HttpClient(Client):
 
     def close(self) -> None:
         self._connection.close()
-        if self._server.is_alive() and self._server.pid is not None:
-            os.kill(self._server.pid, 15)
+        if self._server.is_alive():
+            self._server.terminate()

@@ -5,25 +5,20 @@ from __future__ import annotations
 import functools
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
-
-import numpy as np
 
 from benchmarks.baselines import transport
 from benchmarks.baselines.base import cpu_time_ns, served
 from benchmarks.baselines.http_json import from_json, to_json
 from benchmarks.harness.clock import clock_cost_ns, now_ns
+from benchmarks.harness.payload import payload_of
 from benchmarks.harness.sampler import Operation, no_collector, sample_each, sample_set
 
-SEED = 20251227
 CPU_PHASE_NS = 20_000_000
 # Messages of one stream, after which the sink confirms: enough that the confirmation is lost in it.
 STREAM_MESSAGES = {64: 4000, 1024: 4000, 16384: 1000, 65536: 500, 1 << 20: 40, 4 << 20: 12}
-
-
-def _payload(size_bytes: int) -> bytes:
-    return np.random.default_rng(SEED).bytes(size_bytes)
 
 
 def roundtrips(
@@ -54,7 +49,7 @@ def roundtrips(
         assert server.pid is not None
         call, clock = client.call, now_ns
         for size in sizes:
-            payload = _payload(size)
+            payload = payload_of(size)
             for _ in repeat(None, warmup):
                 if bytes(call(payload)) != payload:
                     raise RuntimeError(f"{method}: the echo is not what was sent")
@@ -88,7 +83,7 @@ def streams(method: str, sizes: list[int], count: int, server_cpu: int) -> dict[
             served(transport(method)(folder, size, "sink"), server_cpu) as (client, server),
         ):
             assert server.pid is not None
-            payload = _payload(size)
+            payload = payload_of(size)
             client.stream(payload, number)
             stream = functools.partial(client.stream, payload, number)
             samples = sample_each(stream, count, 1)
@@ -117,6 +112,17 @@ def _processor_time(operation: Operation, server: int, messages: int = 1) -> dic
     }
 
 
+def cpu_per_message(sets: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The processor time of either side for a message, over all rounds, for the metadata."""
+    if "cpu_messages" not in sets[0]:
+        return {}
+    messages = sum(one["cpu_messages"] for one in sets)
+    return {
+        f"{key}_per_message": sum(one[key] for one in sets) / messages
+        for key in ("client_cpu_ns", "server_cpu_ns")
+    }
+
+
 def json_codec(sizes: list[int], count: int) -> dict[str, Any]:
     """What JSON costs a round trip by itself, in one process and without any transport.
 
@@ -126,7 +132,7 @@ def json_codec(sizes: list[int], count: int) -> dict[str, Any]:
     cost_ns = clock_cost_ns()
     found = {}
     for size in sizes:
-        payload = _payload(size)
+        payload = payload_of(size)
         assert from_json(to_json(payload)) == payload
 
         def both(payload: bytes = payload) -> None:

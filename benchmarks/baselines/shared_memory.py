@@ -18,6 +18,7 @@ from benchmarks.baselines.base import (
     Mode,
     Payload,
     Transport,
+    cannot_import,
     check_confirmation,
 )  # fmt: skip
 
@@ -43,11 +44,8 @@ class SharedMemory(Transport):
 
     @classmethod
     def missing(cls) -> str | None:
-        try:
-            from aetherless_py.channel import Channel  # noqa: F401
-        except ImportError as error:
-            return f"this commit's package has no channel: {error}"
-        return None
+        why = cannot_import("aetherless_py.channel")
+        return why and f"this commit's package has no channel: {why}"
 
     def __init__(
         self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None

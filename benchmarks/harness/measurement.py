@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from benchmarks.harness.statistics import between_block_spread
 from benchmarks.harness.system_info import SystemInfo, environment, steal_seconds
 
 Tracked: TypeAlias = dict[str, Any]
+Track = TypeVar("Track", bound=Callable[..., Tracked])
 
 # How many samples each process takes, where the one who runs the suites wants another number.
 ITERATIONS_VARIABLE = "AETHERLESS_ITERATIONS"
@@ -66,7 +67,23 @@ def measure(benchmark: str, parameters: list[Any], tasks: list[Task], timeout_s:
     """
     state = MachineState()
     sets = [run_fresh(task, timeout_s) for task in tasks]
-    return hand_over(benchmark, parameters, sets, state, {"cpu": tasks[0].cpu})
+    return hand_over(benchmark, parameters, sets, state.as_dict(), {"cpu": tasks[0].cpu})
+
+
+def tracked(name: str) -> Callable[[Track], Track]:
+    """Marks a `track_*` method that hands over samples: its result's name, and their unit.
+
+    asv stores `pretty_name`, which the export takes for the name. The harness gives seconds, which
+    asv shows in human units only when told so.
+    """
+
+    def mark(method: Track) -> Track:
+        told = {"pretty_name": name, "unit": "seconds", "type": "time", "version": "1"}
+        for key, value in told.items():
+            setattr(method, key, value)
+        return method
+
+    return mark
 
 
 class MachineState:
@@ -86,7 +103,7 @@ def hand_over(
     benchmark: str,
     parameters: list[Any],
     sets: Sequence[dict[str, Any]],
-    state: MachineState | dict[str, Any],
+    state: dict[str, Any],
     extra: dict[str, Any],
 ) -> Tracked:
     """Joins the samples of several processes, and notes what belongs to them.
@@ -95,13 +112,12 @@ def hand_over(
         benchmark: asv's full name of the benchmark.
         parameters: its parameters.
         sets: a `sample_set` of each process, in the order in which they ran.
-        state: of the machine, from before the first one.
+        state: `MachineState.as_dict()` of an object from before the first one.
         extra: more for the run record; "metadata" in it reaches the exported result.
 
     Returns, raises:
         As `measure`.
     """
-    environment_ = state.as_dict() if isinstance(state, MachineState) else state
     blocks = [np.array(one["samples_ns"], dtype=np.float64) for one in sets]
     if any(len(block) != len(blocks[0]) or len(block) == 0 for block in blocks):
         raise ValueError(f"{benchmark}: processes gave {[len(b) for b in blocks]} samples")
@@ -111,8 +127,8 @@ def hand_over(
     if not all(np.isfinite(block).all() and block.min() >= 0 for block in blocks):
         raise ValueError(f"{benchmark}: a sample is negative or not finite")
     number, sampling = kinds.pop()
-    clock_cost_ns = float(np.median([one["clock_cost_ns"] for one in sets]))
-    stolen_s = environment_["steal_seconds"]
+    costs = [one["clock_cost_ns"] for one in sets]
+    clock_cost_ns = None if None in costs else float(np.median(costs))
     journal.append(
         benchmark,
         [repr(parameter) for parameter in parameters],
@@ -122,9 +138,9 @@ def hand_over(
             "processes": len(sets),
             "samples_per_process": len(blocks[0]),
             "clock_cost_ns": clock_cost_ns,
-            "warnings": warnings_of(blocks, sampling, clock_cost_ns, stolen_s),
+            "warnings": warnings_of(blocks, sampling, clock_cost_ns, state["steal_seconds"]),
             "system_info": SystemInfo.collect().as_dict(),
-            "environment": environment_,
+            "environment": state,
             **extra,
         },
     )
@@ -132,7 +148,7 @@ def hand_over(
 
 
 def warnings_of(
-    blocks: list[Any], sampling: str, clock_cost_ns: float, stolen_s: float
+    blocks: list[Any], sampling: str, clock_cost_ns: float | None, stolen_s: float
 ) -> list[str]:
     """What makes these samples doubtful, in words."""
     found = []
@@ -147,8 +163,9 @@ def warnings_of(
         found.append(
             f"wide spread: the middle half spans {(high - low) / median:.0%} of the median"
         )
-    if sampling == "per_operation" and np.median(samples) < CLOCK_RATIO * clock_cost_ns:
-        found.append(f"near the clock's cost of {clock_cost_ns:.0f} ns")
+    clock_ns = clock_cost_ns if sampling == "per_operation" else None
+    if clock_ns is not None and median < CLOCK_RATIO * clock_ns:
+        found.append(f"near the clock's cost of {clock_ns:.0f} ns")
     if stolen_s > 0:
         found.append(f"the hypervisor took {stolen_s:.2f} s of processor time away")
     return found

@@ -109,14 +109,16 @@ def sample_blocks(
     return sample_each(block, count, warmup, before, after) / block_size
 
 
-def sample_set(samples_ns: Any, number: int, sampling: str, clock_cost_ns: float) -> dict[str, Any]:
+def sample_set(
+    samples_ns: Any, number: int, sampling: str, clock_cost_ns: float | None
+) -> dict[str, Any]:
     """What a sampling function gives back from its process.
 
     Args:
         samples_ns: durations of one operation in ns, one dimension.
         number: operations a sample, 1 unless `sampling` is "blocks".
         sampling: "per_operation" or "blocks".
-        clock_cost_ns: see `clock.clock_cost_ns`.
+        clock_cost_ns: see `clock.clock_cost_ns`; None where it was not measured.
     """
     return {
         "samples_ns": [float(sample) for sample in samples_ns],

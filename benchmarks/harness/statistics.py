@@ -79,6 +79,21 @@ def between_block_spread(blocks: Sequence[Floats]) -> float:
     return float((medians.max() - medians.min()) / np.median(medians))
 
 
+def median_of_medians(blocks: Sequence[Floats]) -> float:
+    """The median of the blocks' medians: what is typical of a process, not of a sample."""
+    return float(np.median([np.median(block) for block in blocks]))
+
+
+def round_ratios(first: Sequence[Floats], second: Sequence[Floats]) -> Floats:
+    """The ratio of each round's two medians.
+
+    Raises:
+        ValueError: the sides differ in rounds.
+    """
+    pairs = zip(first, second, strict=True)
+    return np.array([np.median(a) / np.median(b) for a, b in pairs])
+
+
 def ratio_interval(
     first: Sequence[Floats], second: Sequence[Floats], confidence: float = 0.95
 ) -> tuple[float, float, float]:
@@ -100,8 +115,7 @@ def ratio_interval(
         ValueError: the sides differ in rounds, or there are too few for that confidence (6 for
             95 %).
     """
-    pairs = list(zip(first, second, strict=True))
-    ratios = np.sort(np.array([np.median(a) / np.median(b) for a, b in pairs]))
+    ratios = np.sort(round_ratios(first, second))
     interval = median_interval(ratios, confidence)
     if interval is None:
         raise ValueError(f"{len(ratios)} rounds are too few for an interval of {confidence:.0%}")

@@ -1,0 +1,12 @@
+"""The bytes that every benchmark sends: the same ones each time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SEED = 20251227
+
+
+def payload_of(size_bytes: int) -> bytes:
+    """So many bytes, incompressible, from a fixed seed."""
+    return np.random.default_rng(SEED).bytes(size_bytes)
