@@ -291,7 +291,7 @@ class Asv(_AsvLike):
 
     asv's layers around a call and the look-up of its arguments (0.15 us together where the round
     trip took 0.1 us) are in the figure: compare commits by it, and take the samples of `track_*`
-    for what an operation costs. `time_many` moves a batch of up to eight messages.
+    for what an operation costs. `time_batch` moves a batch of up to eight messages.
 
     There is no `setup`: with one, asv's runner times each call by itself, and two clock readings
     more are in the figure.
@@ -317,7 +317,7 @@ class Asv(_AsvLike):
         consumer.peek()
         consumer.release()
 
-    def time_many(self, payload_size_bytes: int) -> None:
+    def time_batch(self, payload_size_bytes: int) -> None:
         producer, consumer, payload = _kept(payload_size_bytes, True)
         batch = [payload] * min(8, _batch(payload_size_bytes))
         producer.write_many(batch)

@@ -369,7 +369,7 @@ def _result(run: ResultFile, item: _Measured, summary: Summary, elsewhere: bool)
     }
     size = metadata.get("payload_size_bytes")
     stem = item.benchmark.stem
-    # asv's own time_many is of a batch, whose messages it does not count.
+    # asv's own times are of a call, and it does not know how many messages one moves.
     counted = not item.benchmark.asv_times and (stem.endswith("_many") or "oneway" in stem)
     if isinstance(size, int) and counted:
         duration_ns = summary.total_ns * item.number
