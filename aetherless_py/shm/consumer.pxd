@@ -11,6 +11,7 @@ cdef class Consumer(Side):
     cdef object postponed        # an error that read_many met behind messages it handed over
 
     cdef int available(self, uint64_t deadline_ns, bint block) except -1
+    cdef int refuse(self) except -1
     cdef uint64_t frame_at(self, uint64_t at, uint32_t *length) noexcept
     cdef uint64_t next_frame(self, uint32_t *length) except 0
     cdef int damaged(self, uint64_t at, str reason) except -1

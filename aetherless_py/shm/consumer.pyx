@@ -9,7 +9,6 @@ from aetherless_py.errors import (
     DamagedFrameError,
     ReservationError,
     RingCorruptError,
-    RingError,
 )
 
 cimport cython
@@ -22,7 +21,7 @@ from libc.string cimport memcpy
 
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
-from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, crc_seed, deadline, frame_crc
+from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, crc_seed, deadline, frame_crc, publish
 
 
 @cython.final
@@ -39,16 +38,16 @@ cdef class Consumer(Side):
         if self.postponed is not None:
             error, self.postponed = self.postponed, None
             raise error
-        if self.peeked:
-            raise ReservationError(f"{self.region.name}: release the peeked message first")
-        if self.cached != self.index:
-            return 1
         while True:
+            if not self.is_open or self.peeked:
+                self.refuse()
+            if self.cached != self.index:
+                return 1
             head = native.aether_peer_index(self.peer_side)
             if head != self.index:
                 if head - self.index > self.capacity or head & ALIGN_MASK:
                     raise RingCorruptError(
-                        f"{self.region.name}: head is {head} while tail is {self.index}: the segment"
+                        f"{self.name}: head is {head} while tail is {self.index}: the segment"
                         " is damaged; unlink it and make a new one"
                     )
                 self.cached = head
@@ -56,7 +55,12 @@ cdef class Consumer(Side):
             if not block:
                 self.look()
                 return 0
-            self.wait_for(head, deadline_ns)
+            self.wait_for(head, deadline_ns)  # a signal's handler may read, peek or close
+
+    cdef int refuse(self) except -1:
+        """Why nothing can be read now."""
+        self.check_usable()
+        raise ReservationError(f"{self.name}: release the peeked message first")
 
     cdef uint64_t frame_at(self, uint64_t at, uint32_t *length) noexcept:
         """The whole bytes of the frame at a stream position, 0 if there is no sound one."""
@@ -65,7 +69,8 @@ cdef class Consumer(Side):
         # The header is read once: what is checked is what is used.
         length[0] = (<volatile uint32_t *>&frame.length)[0]
         need = (native.AETHER_FRAME_HEADER + <uint64_t>length[0] + ALIGN_MASK) & ~ALIGN_MASK
-        if frame.position != <uint32_t>(at // native.AETHER_FRAME_ALIGN) or need > self.cached - at:
+        if (frame.position != <uint32_t>(at // native.AETHER_FRAME_ALIGN) ^ self.key
+                or need > self.cached - at):
             return 0
         return need
 
@@ -79,25 +84,17 @@ cdef class Consumer(Side):
     cdef int damaged(self, uint64_t at, str reason) except -1:
         """Skips the damaged frame at tail and raises.
 
-        Its length may be what is damaged. If the frame after it stands where the length says, that
-        one is next; else the next header that names its own position and passes the checksum is.
+        Its length may be what is damaged: the next frame is where the next header names its own
+        position. No payload can imitate that without the ring's key.
         """
         cdef uint32_t length
-        cdef aether_frame *frame
-        cdef uint64_t need = self.frame_at(at, &length)
-        cdef uint64_t to = at + need
-        if need == 0 or (to != self.cached and self.frame_at(to, &length) == 0):
-            to = at + native.AETHER_FRAME_ALIGN
-            while to != self.cached:
-                if self.frame_at(to, &length):
-                    frame = <aether_frame *>(self.data + (to & self.mask))
-                    if not self.checksum or frame.crc == frame_crc(frame, length, frame.tag):
-                        break
-                to += native.AETHER_FRAME_ALIGN
+        cdef uint64_t to = at + native.AETHER_FRAME_ALIGN
+        while to != self.cached and not self.frame_at(to, &length):
+            to += native.AETHER_FRAME_ALIGN
         self.index = to
-        native.aether_publish(self.side, to, self.peer_role, self.asymmetric)
+        publish(self)
         raise DamagedFrameError(
-            f"{self.region.name}: the message at stream position {at} is damaged ({reason});"
+            f"{self.name}: the message at stream position {at} is damaged ({reason});"
             f" skipped {to - at} bytes", at, to - at)
 
     cdef object take(self):
@@ -122,12 +119,10 @@ cdef class Consumer(Side):
 
     cdef object get(self, uint64_t deadline_ns, bint block):
         """The next message as bytes; None when there is none and `block` is false."""
-        if not self.is_open:
-            self.check_usable()
         if not self.available(deadline_ns, block):
             return None
         payload = self.take()
-        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        publish(self)
         return payload
 
     def read(self, timeout=None):
@@ -151,7 +146,7 @@ cdef class Consumer(Side):
         return self.get(0, False)
 
     def read_many(self, Py_ssize_t limit, timeout=None):
-        """Takes up to `limit` messages, waiting only until there is one.
+        """Takes up to `limit` messages, and what the ring holds, waiting only until there is one.
 
         Args:
             limit: how many at most, 1 or more.
@@ -161,26 +156,32 @@ cdef class Consumer(Side):
             A list of bytes, never empty.
         """
         cdef list payloads = []
-        cdef uint64_t published
+        cdef uint64_t first, published
         if limit < 1:
             raise ValueError(f"limit is {limit}: it must be 1 or more")
-        self.check_usable()
         self.available(deadline(timeout), True)
-        published = self.index
+        first = published = self.index
         try:
-            while len(payloads) < limit and self.available(0, False):
-                payloads.append(self.take())
+            # A producer that is as fast as this loop would never let it see an empty ring.
+            while (len(payloads) < limit and self.index - first < self.capacity
+                    and self.available(0, False)):
+                payloads.append(None)  # room first: what is taken must not get lost
+                payloads[len(payloads) - 1] = self.take()
                 if self.index - published >= BATCH_BYTES:
                     published = self.index
-                    native.aether_publish(self.side, published, self.peer_role, self.asymmetric)
-        except RingError as error:
-            # What was read before is the caller's, and comes first; the error comes next time.
+                    publish(self)
+        except Exception as error:
+            if payloads and payloads[len(payloads) - 1] is None:
+                payloads.pop()
+            # What was read before is the caller's, and comes first. A damaged message is out of the
+            # ring: only here is still known of it. Other errors come by themselves next time.
             if not payloads:
                 raise
-            self.postponed = error
+            if isinstance(error, DamagedFrameError):
+                self.postponed = error
         finally:
             if self.index != published:
-                native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+                publish(self)
         return payloads
 
     def read_into(self, buffer, timeout=None):
@@ -200,27 +201,28 @@ cdef class Consumer(Side):
         cdef uint32_t length
         cdef uint64_t need
         cdef aether_frame *frame
-        self.check_usable()
+        cdef uint64_t until = deadline(timeout)
         PyObject_GetBuffer(buffer, &target, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
         try:
-            self.available(deadline(timeout), True)
+            self.available(until, True)
             need = self.next_frame(&length)
-            if length > <uint64_t>target.len:
-                raise BufferTooSmallError(
-                    f"{self.region.name}: the next message has {length} bytes, the buffer"
-                    f" {target.len}"
-                )
             frame = <aether_frame *>(self.data + (self.index & self.mask))
+            if length > <uint64_t>target.len:
+                # Unless it is the length that is damaged: nothing would ever get past it.
+                if self.checksum and frame.crc != frame_crc(frame, length, frame.tag):
+                    self.damaged(self.index, "checksum")
+                raise BufferTooSmallError(
+                    f"{self.name}: the next message has {length} bytes, the buffer {target.len}")
             source = <char *>frame + native.AETHER_FRAME_HEADER
             if not self.checksum:
                 memcpy(target.buf, source, length)
             elif frame.crc != native.aether_crc32_copy(
                     crc_seed(length, frame.tag), target.buf, source, length):
                 self.damaged(self.index, "checksum")
+            self.index += need
+            publish(self)
         finally:
-            PyBuffer_Release(&target)
-        self.index += need
-        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+            PyBuffer_Release(&target)  # may run code of the caller's
         return length
 
     cdef object get_view(self, uint64_t deadline_ns):
@@ -228,7 +230,6 @@ cdef class Consumer(Side):
         cdef uint32_t length, tag
         cdef uint64_t need
         cdef aether_frame *frame
-        self.check_usable()
         self.available(deadline_ns, True)
         need = self.next_frame(&length)
         frame = <aether_frame *>(self.data + (self.index & self.mask))
@@ -259,8 +260,8 @@ cdef class Consumer(Side):
         """
         self.check_usable()
         if not self.peeked:
-            raise ReservationError(f"{self.region.name}: nothing is peeked")
+            raise ReservationError(f"{self.name}: nothing is peeked")
         self.take_back()
         self.index += self.peeked
         self.peeked = 0
-        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        publish(self)

@@ -12,6 +12,7 @@ cdef extern from "layout.h":
     size_t _flags "offsetof(aether_control, header.flags)"
     size_t _capacity "offsetof(aether_control, header.capacity)"
     size_t _data "offsetof(aether_control, header.data_offset)"
+    size_t _key "offsetof(aether_control, header.key)"
     size_t _head "offsetof(aether_control, head)"
     size_t _tail "offsetof(aether_control, tail)"
     size_t _producer "offsetof(aether_control, producer)"
@@ -35,6 +36,7 @@ OFFSET_VERSION = _version
 OFFSET_FLAGS = _flags
 OFFSET_CAPACITY = _capacity
 OFFSET_DATA_OFFSET = _data
+OFFSET_KEY = _key
 OFFSET_HEAD = _head
 OFFSET_TAIL = _tail
 OFFSET_PRODUCER_ROLE = _producer

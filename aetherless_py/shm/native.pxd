@@ -24,6 +24,8 @@ cdef extern from "layout.h" nogil:
         uint32_t flags
         uint64_t capacity
         uint64_t data_offset
+        uint32_t key
+        uint32_t unused
 
     ctypedef struct aether_side:
         pass
@@ -83,6 +85,8 @@ cdef extern from "wait.h" nogil:
     void aether_role_leave(aether_role *role)
     int aether_lock_is_held(int fd, int role)
     int aether_lock_take(int fd, int type, int first, int count)
+    void aether_lock_give(int fd, int first, int count)
+    void aether_close(int *fd)
     int aether_spin_brief(aether_side *peer, uint64_t seen)
     aether_wait_result aether_peer_gone(aether_role *peer, uint32_t expected, int fd, int peer_lock)
     aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)

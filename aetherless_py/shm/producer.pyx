@@ -19,7 +19,7 @@ from libc.string cimport memcpy
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
 from aetherless_py.shm.side cimport (
-    ALIGN_MASK, BATCH_BYTES, LOOK_EVERY_NS, Side, crc_seed, deadline, frame_crc,
+    ALIGN_MASK, BATCH_BYTES, Side, crc_seed, deadline, frame_crc, publish,
 )
 
 
@@ -34,7 +34,7 @@ cdef class Producer(Side):
         cdef uint64_t need
         if size_bytes > self.capacity - native.AETHER_FRAME_HEADER:
             raise MessageTooLargeError(
-                f"{self.region.name}: a message of {size_bytes} bytes can never fit: this ring takes"
+                f"{self.name}: a message of {size_bytes} bytes can never fit: this ring takes"
                 f" {self.capacity - native.AETHER_FRAME_HEADER} at most; make it larger"
             )
         need = (native.AETHER_FRAME_HEADER + size_bytes + ALIGN_MASK) & ~ALIGN_MASK
@@ -49,7 +49,7 @@ cdef class Producer(Side):
             tail = native.aether_peer_index(self.peer_side)
             if self.index - tail > self.capacity or tail & ALIGN_MASK:
                 raise RingCorruptError(
-                    f"{self.region.name}: tail is {tail} while head is {self.index}: the segment is"
+                    f"{self.name}: tail is {tail} while head is {self.index}: the segment is"
                     " damaged; unlink it and make a new one"
                 )
             self.cached = tail
@@ -59,11 +59,12 @@ cdef class Producer(Side):
                 self.look()
                 return 0
             self.wait_for(tail, deadline_ns)
+            self.check_free()  # a signal's handler may have reserved, or closed
 
     cdef inline aether_frame *begin_frame(self, uint32_t length) noexcept:
         """The frame at head with its header, all but the checksum."""
         cdef aether_frame *frame = <aether_frame *>(self.data + (self.index & self.mask))
-        frame.position = <uint32_t>(self.index // native.AETHER_FRAME_ALIGN)
+        frame.position = <uint32_t>(self.index // native.AETHER_FRAME_ALIGN) ^ self.key
         frame.tag = self.tag
         frame.length = length
         return frame
@@ -84,10 +85,12 @@ cdef class Producer(Side):
         cdef Py_buffer buffer
         cdef uint64_t need
         if PyBytes_CheckExact(payload):
+            self.check_free()
             need = self.frame_bytes(PyBytes_GET_SIZE(payload))
             if not self.room(need, deadline_ns, block):
                 return 0
             self.fill(PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+            self.index += need
         else:
             PyObject_GetBuffer(payload, &buffer, PyBUF_CONTIG_RO)
             try:
@@ -96,29 +99,40 @@ cdef class Producer(Side):
                 if not self.room(need, deadline_ns, block):
                     return 0
                 self.fill(buffer.buf, buffer.len)
+                self.index += need
             finally:
-                PyBuffer_Release(&buffer)
-        self.index += need
+                PyBuffer_Release(&buffer)  # may run code of the caller's once more
         return 1
 
-    cdef int check_free(self) except -1:
-        if not self.is_open:
-            self.check_usable()
-        if self.reserved:
-            raise ReservationError(f"{self.region.name}: commit or abort the reservation first")
+    cdef inline int check_free(self) except -1:
+        if not self.is_open or self.reserved:
+            self.refuse()
+        return 0
+
+    cdef int refuse(self) except -1:
+        """Why nothing can be written now."""
+        self.check_usable()
+        raise ReservationError(f"{self.name}: commit or abort the reservation first")
+
+    cdef int check_reserved(self) except -1:
+        self.check_usable()
+        if not self.reserved:
+            raise ReservationError(f"{self.name}: nothing is reserved")
         return 0
 
     cdef int put(self, object payload, uint64_t deadline_ns, bint block) except -1:
-        if not self.is_open or self.reserved:
-            self.check_free()
-        if native.aether_is_closed(native.aether_role_state(self.peer_role)):
+        self.check_free()
+        if self.suspects or native.aether_is_closed(native.aether_role_state(self.peer_role)):
+            self.suspects = False
+            self.looked_ns = 0
             self.look()
         if not self.place(payload, deadline_ns, block):
             return 0
-        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
-        # Behind the message, which does not wait for it. A dead peer cannot take that one, either.
-        if native.aether_coarse_ns() - self.looked_ns >= LOOK_EVERY_NS:
-            self.look()
+        publish(self)
+        # Behind the message, which does not wait for it, and is in the ring: a successor may read
+        # it. The next call raises.
+        if self.due() and self.is_open:
+            self.suspects = self.peer_gone() != native.AETHER_READY
         return 1
 
     def write(self, payload, timeout=None):
@@ -153,7 +167,7 @@ cdef class Producer(Side):
         cdef Py_ssize_t written = 0
         cdef uint64_t published
         cdef uint64_t until = deadline(timeout)
-        if not isinstance(payloads, (list, tuple)):
+        if type(payloads) is not list and type(payloads) is not tuple:
             payloads = list(payloads)  # its code runs now, not between unpublished messages
         self.check_free()
         self.look()
@@ -165,14 +179,13 @@ cdef class Producer(Side):
                 written += 1
                 if self.index - published >= BATCH_BYTES:
                     published = self.index
-                    native.aether_publish(self.side, published, self.peer_role, self.asymmetric)
+                    publish(self)
         except Exception:
             if not written:
                 raise
         finally:
-            # Not after a close in the middle: the successor has the role.
-            if self.index != published and self.is_open:
-                native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+            if self.index != published:
+                publish(self)
         return written
 
     def reserve(self, Py_ssize_t size_bytes, timeout=None):
@@ -195,7 +208,6 @@ cdef class Producer(Side):
         self.look()
         need = self.frame_bytes(size_bytes)
         self.room(need, deadline_ns, True)
-        self.check_free()
         self.reserved = need
         return self.hand_out(
             self.data + (self.index & self.mask) + native.AETHER_FRAME_HEADER, size_bytes)
@@ -209,24 +221,18 @@ cdef class Producer(Side):
         Raises:
             ViewInUseError: an array or slice of the view is alive; drop it and commit again.
         """
-        cdef Py_ssize_t size = self.view_bytes
+        cdef Py_ssize_t size = self.view_bytes if size_bytes is None else size_bytes
         cdef aether_frame *frame
-        self.check_usable()
-        if not self.reserved:
-            raise ReservationError(f"{self.region.name}: nothing is reserved")
-        if size_bytes is not None:
-            size = size_bytes
-            if size < 0 or size > self.view_bytes:
-                raise ReservationError(
-                    f"{self.region.name}: commit of {size} bytes into a reservation of"
-                    f" {self.view_bytes}"
-                )
+        self.check_reserved()
+        if size < 0 or size > self.view_bytes:
+            raise ReservationError(
+                f"{self.name}: commit of {size} bytes into a reservation of {self.view_bytes}")
         self.take_back()
         frame = self.begin_frame(<uint32_t>size)
         frame.crc = frame_crc(frame, <uint32_t>size, self.tag) if self.checksum else 0
         self.index += self.frame_bytes(size)
         self.reserved = 0
-        native.aether_publish(self.side, self.index, self.peer_role, self.asymmetric)
+        publish(self)
 
     cpdef abort(self):
         """Gives the reservation back; nothing is published.
@@ -234,8 +240,6 @@ cdef class Producer(Side):
         Raises:
             ViewInUseError: an array or slice of the view is alive.
         """
-        self.check_usable()
-        if not self.reserved:
-            raise ReservationError(f"{self.region.name}: nothing is reserved")
+        self.check_reserved()
         self.take_back()
         self.reserved = 0

@@ -1,4 +1,4 @@
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from aetherless_py.shm.native cimport aether_control
 
@@ -11,8 +11,10 @@ cdef class Region:
     cdef readonly bint checksum
     cdef readonly str name
     cdef readonly int fd
-    cdef object identity
+    cdef uint32_t key            # random; what a payload's author cannot know of the layout
+    cdef readonly tuple identity  # (device, inode): the segment, whatever happens to its name
     cdef object __weakref__
 
     cdef int map(self) except -1
-    cpdef int reopen(self) except -1
+    cdef int reopen(self) except -1
+    cpdef close(self)

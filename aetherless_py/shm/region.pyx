@@ -15,8 +15,6 @@ import secrets
 import stat
 import weakref
 
-import posix_ipc
-
 from aetherless_py.errors import (
     SegmentExistsError,
     SegmentForeignError,
@@ -29,6 +27,7 @@ from aetherless_py.errors import (
 
 from libc.errno cimport errno as c_errno
 from posix.fcntl cimport F_RDLCK, F_WRLCK
+from posix.fcntl cimport open as c_open
 from posix.mman cimport (
     MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_NONE, PROT_READ,
     PROT_WRITE, mmap, munmap,
@@ -39,9 +38,9 @@ cdef extern from "sys/mman.h" nogil:
     const int MAP_NORESERVE
     const int MAP_POPULATE
 
-# On Linux, POSIX shared memory is this tmpfs: shm_open(3). posix_ipc opens and unlinks by name;
-# the folder itself is needed only to link a finished segment and to look for dead ones.
+# On Linux, POSIX shared memory is this tmpfs: shm_open(3).
 _FOLDER = "/dev/shm"
+_FLAGS = os.O_RDWR | os.O_CLOEXEC
 _AUTOMATIC_PREFIX = "aetherless-"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -52,8 +51,21 @@ _holders = weakref.WeakSet()
 
 
 def register_holder(holder):
-    """Has `holder.abandon()` called in every forked child."""
+    """Has `holder.abandon()` called in every forked child; to be called before it opens anything."""
     _holders.add(holder)
+
+
+cdef int open_held(str path, int flags) except -1:
+    """Opens without giving up the interpreter lock.
+
+    No other thread can fork between the opening and the moment at which the descriptor stands in
+    its holder.
+    """
+    cdef bytes encoded = os.fsencode(path)
+    cdef int fd = c_open(encoded, flags | _FLAGS, <int>0o600)
+    if fd < 0:
+        raise OSError(c_errno, os.strerror(c_errno), path)
+    return fd
 
 
 def _abandon_all():
@@ -90,22 +102,29 @@ def _checked_capacity(capacity_bytes):
     return capacity_bytes
 
 
-def _open(name):
+cdef int open_segment(str name) except -1:
     """Opens a segment by name; its descriptor is the caller's to close."""
     try:
-        return posix_ipc.SharedMemory(name).fd
-    except posix_ipc.ExistentialError:
+        # Not to wait for a pipe's other end, nor to follow a link out of the folder.
+        return open_held(_FOLDER + name, os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
         raise SegmentNotFoundError(
             errno.ENOENT, "no such segment: its owner has not made it yet, or has unlinked it", name
         ) from None
-    except posix_ipc.PermissionsError:
+    except PermissionError:
         raise SegmentForeignError(
             errno.EACCES, "the segment belongs to another user", name
         ) from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise SegmentFormatError(f"{name}: not a ring (no regular file); give another name") from None
 
 
 def _check_ours(fd, name):
     status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise SegmentFormatError(f"{name}: not a ring (no regular file); give another name")
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SegmentForeignError(
             errno.EACCES,
@@ -117,7 +136,7 @@ def _check_ours(fd, name):
 
 
 def _read_header(fd, status, name):
-    """Returns (capacity_bytes, checksum) of a segment after checking all that can be checked."""
+    """Returns (capacity_bytes, checksum, key) of a segment after checking all that can be checked."""
     cdef native.aether_header header
     raw = os.pread(fd, sizeof(header), 0)
     if len(raw) < <Py_ssize_t>sizeof(header):
@@ -144,7 +163,7 @@ def _read_header(fd, status, name):
             f"{name}: {status.st_size} bytes, but a ring of capacity {capacity_bytes} has"
             f" {expected}: truncated or damaged"
         )
-    return capacity_bytes, bool(header.flags & native.AETHER_FLAG_CHECKSUM)
+    return capacity_bytes, bool(header.flags & native.AETHER_FLAG_CHECKSUM), header.key
 
 
 def _identity(fd):
@@ -158,33 +177,36 @@ def unlink_if_same(name, identity):
         status = os.stat(_FOLDER + name, follow_symlinks=False)
         if (status.st_dev, status.st_ino) != identity:
             return False
-        posix_ipc.unlink_shared_memory(name)
-    except (FileNotFoundError, posix_ipc.ExistentialError):
+        os.unlink(_FOLDER + name)
+    except FileNotFoundError:
         return False
     return True
 
 
 def _reclaim(name):
     """Removes the segment of that name if it is a ring of ours whose users are all dead."""
-    try:
-        fd = _open(name)
-    except SegmentNotFoundError:
-        return True
+    cdef int fd = -1
     try:
         try:
+            fd = open_segment(name)
             status = _check_ours(fd, name)
             raw = os.pread(fd, 8, 0)
-        except SegmentForeignError:
+        except SegmentNotFoundError:
+            return True
+        except (SegmentForeignError, SegmentFormatError):
             return False
         if raw != int(native.AETHER_MAGIC).to_bytes(8, "little"):
             return False
         # Exclusive over all bytes: fails while anybody lives, keeps newcomers out meanwhile.
         if native.aether_lock_take(fd, F_WRLCK, 0, native.AETHER_LOCK_COUNT) != 0:
             return False
-        unlink_if_same(name, (status.st_dev, status.st_ino))
+        try:
+            unlink_if_same(name, (status.st_dev, status.st_ino))
+        finally:
+            native.aether_lock_give(fd, 0, native.AETHER_LOCK_COUNT)
         return True
     finally:
-        os.close(fd)
+        native.aether_close(&fd)
 
 
 def reclaim_stale():
@@ -198,11 +220,8 @@ def reclaim_stale():
         name = "/" + entry.name
         if not _NAME.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
             continue
-        try:
-            if _reclaim(name) and not os.path.lexists(_FOLDER + name):
-                removed.append(name)
-        except SegmentForeignError:
-            continue
+        if _reclaim(name) and not os.path.lexists(_FOLDER + name):
+            removed.append(name)
     return removed
 
 
@@ -231,8 +250,11 @@ cdef class Region:
         header.flags = native.AETHER_FLAG_CHECKSUM if checksum else 0
         header.capacity = capacity_bytes
         header.data_offset = native.AETHER_DATA_OFFSET
-        region.fd = os.open(_FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        header.key = region.key = secrets.randbits(32)
+        header.unused = 0
+        register_holder(region)
         try:
+            region.fd = open_held(_FOLDER, os.O_TMPFILE)
             # Allocate now: a page that tmpfs cannot give later would be a SIGBUS in the middle
             # of a write.
             os.ftruncate(region.fd, native.AETHER_DATA_OFFSET + capacity_bytes)
@@ -259,10 +281,11 @@ cdef class Region:
     def attach(name):
         cdef Region region = Region.__new__(Region)
         region.name = _checked_name(name)
-        region.fd = _open(region.name)
-        os.set_inheritable(region.fd, False)
+        register_holder(region)
+        region.fd = open_segment(region.name)
         status = _check_ours(region.fd, region.name)
-        region.capacity_bytes, region.checksum = _read_header(region.fd, status, region.name)
+        region.capacity_bytes, region.checksum, region.key = _read_header(
+            region.fd, status, region.name)
         region._hold()
         if os.fstat(region.fd).st_nlink == 0:
             raise SegmentNotFoundError(
@@ -277,13 +300,16 @@ cdef class Region:
                 errno.ENOENT, "the segment is being reclaimed at this moment", self.name
             )
         self.identity = _identity(self.fd)
-        register_holder(self)
 
     def abandon(self):
         """In a forked child: the descriptor, and with it the parent's lock, is not ours."""
+        native.aether_close(&self.fd)
+
+    cpdef close(self):
+        """Counts no longer among the segment's users; the mapping stays while anything refers to it."""
         if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+            native.aether_lock_give(self.fd, native.AETHER_LOCK_USERS, 1)
+            native.aether_close(&self.fd)
 
     def _link(self):
         folder = os.open(_FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -329,17 +355,11 @@ cdef class Region:
             raise OSError(c_errno, os.strerror(c_errno), self.name)
         return 0
 
-    cpdef int reopen(self) except -1:
+    cdef int reopen(self) except -1:
         """A descriptor of its own open file description, so that locks on it are its own."""
-        return os.open(f"/proc/self/fd/{self.fd}", os.O_RDWR | os.O_CLOEXEC)
-
-    @property
-    def key(self):
-        """(device, inode): what the segment is, whatever happens to its name."""
-        return self.identity
+        return open_held(f"/proc/self/fd/{self.fd}", 0)
 
     def __dealloc__(self):
         if self.control != NULL:
             munmap(self.control, self.mapped_bytes)
-        if self.fd >= 0:
-            os.close(self.fd)
+        self.close()

@@ -41,7 +41,7 @@ class RingBuffer:
         self._owner = owner
         # The name goes with its maker, also when the maker forgets it.
         self._finalizer = weakref.finalize(
-            self, _unlink_at_exit, region.name, region.key, os.getpid()) if owner else None
+            self, _unlink_at_exit, region.name, region.identity, os.getpid()) if owner else None
 
     @classmethod
     def create(cls, capacity_bytes=1 << 20, name=None, checksum=True):
@@ -145,14 +145,16 @@ class RingBuffer:
             side.end_views()
         for side in sides:
             side.close()
-        self._region = None
+        if self._region is not None:
+            self._region.close()
+            self._region = None
 
     def unlink(self):
         """Removes the name; whoever has the segment open keeps it. May be called again."""
         if self._finalizer is not None:
             self._finalizer()
         elif self._region is not None:
-            unlink_if_same(self._region.name, self._region.key)
+            unlink_if_same(self._region.name, self._region.identity)
 
     def __enter__(self):
         return self

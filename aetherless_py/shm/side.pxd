@@ -35,6 +35,8 @@ cdef inline uint32_t frame_crc(aether_frame *frame, uint32_t length, uint32_t ta
 
 cdef class Side:
     cdef Region region
+    cdef str name
+    cdef uint32_t key            # of the frames' positions: see layout.h
     cdef char *data
     cdef uint64_t capacity, mask
     cdef uint64_t index          # ours; what the segment shows is only written by us
@@ -65,6 +67,16 @@ cdef class Side:
     cdef int check_usable(self) except -1
     cdef int wait_for(self, uint64_t seen, uint64_t deadline_ns) except -1
     cdef int look(self) except -1
+    cdef bint due(self) noexcept
+    cdef native.aether_wait_result peer_gone(self) noexcept
+    cdef int leave(self) noexcept
+    cdef int give_lock(self) noexcept
     cdef str peer_name(self)
     cdef object hand_out(self, char *data, Py_ssize_t size_bytes)
     cdef int take_back(self) except -1
+
+
+cdef inline void publish(Side side) noexcept:
+    """Shows the peer our index; not after a close, since then the role may be another's."""
+    if side.is_open:
+        native.aether_publish(side.side, side.index, side.peer_role, side.asymmetric)

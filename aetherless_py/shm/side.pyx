@@ -1,6 +1,5 @@
 """What both sides of a ring share: the claim of a role, waiting for the peer, views, closing."""
 
-import os
 from typing import Literal
 
 from aetherless_py.errors import (
@@ -66,6 +65,8 @@ cdef class Side:
         self.spin_ns, self.busy_ns = ways_of_waiting(wait)
         control = region.control
         self.region = region
+        self.name = region.name
+        self.key = region.key
         self.data = region.data
         self.capacity = region.capacity_bytes
         self.mask = self.capacity - 1
@@ -81,10 +82,10 @@ cdef class Side:
             self.own_lock, self.peer_lock = native.AETHER_LOCK_CONSUMER, native.AETHER_LOCK_PRODUCER
         if region.fd < 0:
             raise RingClosedError(f"{region.name}: this ring came here through a fork: attach to it by name")
+        register_holder(self)
         self.fd = region.reopen()
         if native.aether_lock_take(self.fd, F_WRLCK, self.own_lock, 1) != 0:
-            os.close(self.fd)
-            self.fd = -1
+            native.aether_close(&self.fd)
             raise RoleTakenError(
                 f"{region.name}: the ring has a live {type(self).__name__.lower()} already; close"
                 " that one first, or make another ring"
@@ -93,8 +94,8 @@ cdef class Side:
         head = native.aether_peer_index(&control.head)
         tail = native.aether_peer_index(&control.tail)
         if head - tail > self.capacity or head & ALIGN_MASK or tail & ALIGN_MASK:
-            os.close(self.fd)
-            self.fd = -1
+            self.give_lock()
+            native.aether_close(&self.fd)
             raise RingCorruptError(
                 f"{region.name}: head {head} and tail {tail} make no sense for capacity"
                 f" {self.capacity}: unlink the ring and make a new one"
@@ -103,14 +104,13 @@ cdef class Side:
         self.asymmetric = native.aether_fence_register()
         native.aether_role_enter(self.role)
         self.is_open = True
-        register_holder(self)
         return 0
 
     # -- waiting ---------------------------------------------------------------------------------
 
     cdef int check_usable(self) except -1:
         if not self.is_open:
-            raise RingClosedError(f"{self.region.name}: this {type(self).__name__.lower()} is closed")
+            raise RingClosedError(f"{self.name}: this {type(self).__name__.lower()} is closed")
         return 0
 
     cdef int wait_for(self, uint64_t seen, uint64_t deadline_ns) except -1:
@@ -121,7 +121,7 @@ cdef class Side:
             return 0
         if self.in_wait:
             raise RingBusyError(
-                f"{self.region.name}: another thread waits on this {type(self).__name__.lower()};"
+                f"{self.name}: another thread waits on this {type(self).__name__.lower()};"
                 " a side belongs to one thread at a time"
             )
         w.role, w.peer_side, w.peer_role = self.role, self.peer_side, self.peer_role
@@ -137,18 +137,18 @@ cdef class Side:
                 result = native.aether_wait_peer(&w, seen)
             while result == native.AETHER_CHECK:
                 PyErr_CheckSignals()
-                if self.closing:
+                if not self.is_open:  # closed, or this is a child that a handler has forked
                     break
                 with nogil:
                     result = native.aether_wait_peer(&w, seen)
         finally:
             self.in_wait = False
             if self.closing:
-                self.finish_close()
+                native.aether_close(&self.fd)
         self.check_usable()
         if result == native.AETHER_TIMED_OUT:
             raise RingTimeoutError(
-                f"{self.region.name}: timed out waiting for the {self.peer_name()}"
+                f"{self.name}: timed out waiting for the {self.peer_name()}"
             )
         if result == native.AETHER_PEER_CLOSED:
             self.raise_gone(False)
@@ -159,14 +159,9 @@ cdef class Side:
     cdef int look(self) except -1:
         """For the calls that do not wait: raises if the peer is gone, asking every 20 ms at most."""
         cdef native.aether_wait_result result
-        cdef uint64_t now
-        if not native.aether_is_closed(native.aether_role_state(self.peer_role)):
-            now = native.aether_coarse_ns()
-            if now - self.looked_ns < LOOK_EVERY_NS:
-                return 0
-            self.looked_ns = now
-        result = native.aether_peer_gone(
-            self.peer_role, self.expected, self.fd, self.peer_lock)
+        if not native.aether_is_closed(native.aether_role_state(self.peer_role)) and not self.due():
+            return 0
+        result = self.peer_gone()
         # What a producer published before it went comes first.
         if result == native.AETHER_READY or (
                 not self.is_producer and native.aether_peer_index(self.peer_side) != self.index):
@@ -174,14 +169,25 @@ cdef class Side:
         self.raise_gone(result == native.AETHER_PEER_DIED)
         return 0
 
+    cdef bint due(self) noexcept:
+        """Whether the last look is 20 ms ago; if so, this one counts as the next."""
+        cdef uint64_t now = native.aether_coarse_ns()
+        if now - self.looked_ns < LOOK_EVERY_NS:
+            return False
+        self.looked_ns = now
+        return True
+
+    cdef native.aether_wait_result peer_gone(self) noexcept:
+        return native.aether_peer_gone(self.peer_role, self.expected, self.fd, self.peer_lock)
+
     cdef str peer_name(self):
         return "consumer" if self.is_producer else "producer"
 
     def raise_gone(self, died):
         peer = self.peer_name()
         if died:
-            raise PeerDiedError(f"{self.region.name}: the {peer}'s process ended without closing")
-        raise PeerClosedError(f"{self.region.name}: the {peer} has closed")
+            raise PeerDiedError(f"{self.name}: the {peer}'s process ended without closing")
+        raise PeerClosedError(f"{self.name}: the {peer} has closed")
 
     # -- views of the segment --------------------------------------------------------------------
 
@@ -202,10 +208,11 @@ cdef class Side:
             pass
         if self.exports:
             raise ViewInUseError(
-                f"{self.region.name}: {self.exports} buffer(s) still refer to the view's memory:"
+                f"{self.name}: {self.exports} buffer(s) still refer to the view's memory:"
                 " drop arrays and slices made from it first"
             )
         self.view = None
+        self.view_data = NULL
         return 0
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
@@ -220,7 +227,6 @@ cdef class Side:
     def end_views(self):
         """Makes views that were handed out unusable, or raises ViewInUseError."""
         self.take_back()
-        self.view_data = NULL
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -233,28 +239,30 @@ cdef class Side:
         if not self.is_open:
             return
         self.end_views()
-        self.is_open = False
         self.closing = 1
+        self.leave()
         if self.in_wait:
-            native.aether_wake(self.role)  # the waiting thread finishes the close
+            native.aether_wake(self.role)  # the waiting thread still asks through the descriptor
         else:
-            self.finish_close()
+            native.aether_close(&self.fd)
 
-    def finish_close(self):
+    cdef int leave(self) noexcept:
         # State first, lock after: see aether_peer_gone.
-        if self.fd >= 0:
-            native.aether_role_leave(self.role)
-            native.aether_wake(self.peer_role)
-            os.close(self.fd)
-            self.fd = -1
+        self.is_open = False
+        native.aether_role_leave(self.role)
+        self.give_lock()
+        native.aether_wake(self.peer_role)
+        return 0
+
+    cdef int give_lock(self) noexcept:
+        native.aether_lock_give(self.fd, self.own_lock, 1)
+        return 0
 
     def abandon(self):
         """In a forked child: the role stays the parent's."""
         self.is_open = False
         self.closing = 0
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        native.aether_close(&self.fd)
 
     @property
     def closed(self):
@@ -268,7 +276,6 @@ cdef class Side:
         self.close()
 
     def __dealloc__(self):
-        if self.fd >= 0 and self.is_open:
-            native.aether_role_leave(self.role)
-            native.aether_wake(self.peer_role)
-            os.close(self.fd)
+        if self.is_open:
+            self.leave()
+        native.aether_close(&self.fd)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from types import TracebackType
+
+from benchmarks.harness.processes import die_with_parent
 
 PREAMBLE = """
 import os, sys, time
@@ -17,6 +21,12 @@ ring = RingBuffer.attach(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else 
 def say(text):
     sys.stdout.write(text + "\\n"); sys.stdout.flush()
 """
+
+
+def _prepare(parent: int) -> None:
+    # A shell's background job ignores SIGINT, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent(parent)  # which the watchdog may end
 
 
 class Child:
@@ -29,8 +39,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell's background job ignores SIGINT, and so would all that it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=partial(_prepare, os.getpid()),
         )
 
     def line(self) -> str:

@@ -24,9 +24,9 @@
  *   | position (u32)| tag (u32)     | crc32 (u32)   | length (u32)  | payload        | pad |
  *   +---------------+---------------+---------------+---------------+--------- // ---+-----+
  *
- * position is the value of head at which the frame begins, in units of 64 bytes: it tells a header
- * from the payload of an older lap and leads the consumer to the next frame when a length was
- * damaged. tag is what a channel knows its messages by, 0 in a plain ring. crc32 is that of zlib
+ * position is the value of head at which the frame begins, in units of 64 bytes, XOR the ring's
+ * random key: it tells a header from the payload of an older lap, and from one whose author imitates
+ * a frame, and leads the consumer to the next frame when a length was damaged. tag is what a channel knows its messages by, 0 in a plain ring. crc32 is that of zlib
  * over length and payload, with tag added (XOR) to the value between the two, so that a damaged tag
  * is a damaged message; 0 in a ring without checksum.
  */
@@ -38,7 +38,7 @@
 #include <stdint.h>
 
 #define AETHER_MAGIC UINT64_C(0x474e495248544541) /* "AETHRING", little endian */
-#define AETHER_VERSION 2u
+#define AETHER_VERSION 3u
 #define AETHER_FLAG_CHECKSUM 1u
 #define AETHER_CONTROL_BYTES 4096u
 #define AETHER_DATA_OFFSET 65536u
@@ -47,7 +47,6 @@
 #define AETHER_FRAME_HEADER 16u
 #define AETHER_MIN_CAPACITY (UINT64_C(1) << 12) /* and no less than a page */
 #define AETHER_MAX_CAPACITY (UINT64_C(1) << 31) /* lengths are u32 */
-
 
 /* Bytes of the file that are locked (F_OFD_SETLK): the kernel frees them when a process dies. */
 #define AETHER_LOCK_USERS 0    /* shared: everybody who has the segment open */
@@ -61,6 +60,8 @@ typedef struct {
     uint32_t flags;
     uint64_t capacity;
     uint64_t data_offset;
+    uint32_t key; /* random; see position */
+    uint32_t unused;
 } aether_header;
 
 /* One side's index, written by that side alone. */

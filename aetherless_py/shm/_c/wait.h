@@ -117,6 +117,18 @@ static inline int aether_lock_take(int fd, int type, int first, int count) {
     return (errno == EAGAIN || errno == EACCES) ? 1 : -1;
 }
 
+/* Give locks up at once. Closing the descriptor would not do: a process that is being started may
+ * still hold a copy of it. */
+static inline void aether_lock_give(int fd, int first, int count) {
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = first, .l_len = count};
+    fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static inline void aether_close(int *fd) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
 typedef enum {
     AETHER_READY = 0,       /* the peer moved: look again */
     AETHER_TIMED_OUT = 1,
@@ -185,6 +197,7 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
             aether_relax();
         }
         if (now >= w->deadline_ns) return AETHER_TIMED_OUT;
+        if (*w->closing) return AETHER_CHECK;
         if (now - w->started_ns > w->spin_ns) sched_yield();
         now = aether_now_ns();
         if (now > look_at) {
@@ -194,7 +207,9 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
             return gone == AETHER_READY ? AETHER_CHECK : gone;
         }
     }
-    if (now >= w->deadline_ns) return AETHER_TIMED_OUT;
+    /* The index after the clock: this thread may have got its turn too late, the peer in time. */
+    if (now >= w->deadline_ns)
+        return aether_peer_index(w->peer_side) != seen ? AETHER_READY : AETHER_TIMED_OUT;
 
     uint32_t seq = atomic_load_explicit(&w->role->wake_seq, memory_order_acquire);
     atomic_store_explicit(&w->role->waiting, 1, memory_order_relaxed);
@@ -214,7 +229,8 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
             result = AETHER_CHECK;
         }
     }
-    atomic_store_explicit(&w->role->waiting, 0, memory_order_relaxed);
+    if (!*w->closing) /* else the role may be a successor's already */
+        atomic_store_explicit(&w->role->waiting, 0, memory_order_relaxed);
     return result;
 }
 
