@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/shm/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
+SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help build bench machine publish history compare test lint clean
@@ -24,7 +24,7 @@ help: ## list the targets
 
 # Built in place; the folder is what is imported.
 .venv/built: .venv/installed $(SOURCES)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=compat
 	@touch $@
 
 build: .venv/built ## make .venv and build the package in place
@@ -60,5 +60,5 @@ publish: machine ## make html/ anew from what was measured
 	$(BIN)/asv publish
 
 clean: ## remove what was built and measured here
-	rm -rf .venv .asv build html *.egg-info aetherless_py/*.so aetherless_py/shm/*.so
-	rm -f $(patsubst %.pyx,%.c,$(wildcard aetherless_py/*.pyx aetherless_py/shm/*.pyx))
+	rm -rf .venv .asv build html *.egg-info aetherless_py/*.so aetherless_py/*/*.so
+	rm -f $(patsubst %.pyx,%.c,$(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx))

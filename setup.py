@@ -13,7 +13,7 @@ def extension(name: str, *more_sources: str) -> Extension:
         [f"aetherless_py/{name.replace('.', '/')}.pyx", *more_sources],
         include_dirs=[C_FOLDER],
         depends=HEADERS,
-        extra_compile_args=["-O3", "-std=gnu11"],
+        extra_compile_args=["-O3", "-std=gnu11", "-D_GNU_SOURCE"],
     )
 
 
@@ -28,6 +28,7 @@ setup(
             extension("shm.consumer", f"{C_FOLDER}/crc32.c"),
             extension("shm.ring"),
             extension("channel"),
+            extension("start.process"),
         ],
         compiler_directives={
             "language_level": 3,

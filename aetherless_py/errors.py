@@ -110,3 +110,39 @@ class RingCorruptError(RingError):
 
 class HandlerError(AetherlessError):
     """The handler at the other end of a channel raised; the message says what."""
+
+
+class FunctionError(AetherlessError, ValueError):
+    """A function's description has a value that can never work."""
+
+
+class StartError(AetherlessError):
+    """An instance did not come to be; its last words are in the message."""
+
+
+class StartTimeoutError(StartError, TimeoutError):
+    """An instance was not ready in time and was killed."""
+
+
+class HandshakeError(StartError):
+    """A process said something else than READY, or said it twice."""
+
+
+class StrategyMissingError(StartError):
+    """This machine lacks what the strategy needs; the message says what, and what would help."""
+
+
+class StrategyClosedError(AetherlessError):
+    """The strategy is closed, or was never prepared."""
+
+
+class InvocationError(AetherlessError):
+    """The instance could not answer."""
+
+
+class InstanceGoneError(InvocationError):
+    """The instance ended, or was stopped, before it answered."""
+
+
+class InvocationTimeoutError(InvocationError, TimeoutError):
+    """The instance did not answer in time and was killed."""

@@ -1,0 +1,158 @@
+"""The contract of all start strategies, and what they have in common."""
+
+from __future__ import annotations
+
+import abc
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import ClassVar, Self
+
+from aetherless_py.errors import FunctionError, StrategyClosedError
+from aetherless_py.start.instance import Instance
+
+_HANDLER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_MODULE = re.compile(r"[A-Za-z_][\w.]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What instances are made of.
+
+    Attributes:
+        handler: "module:function", called with the request's bytes; gives the answer's.
+        imports: more modules that an instance has imported when it says READY.
+        path: folders in which modules are looked for first.
+        environment: variables beside those of this process.
+        ready_timeout_s: how long a start may take until READY.
+
+    Raises:
+        FunctionError: a field has a value that can never work.
+    """
+
+    handler: str
+    imports: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not _HANDLER.fullmatch(self.handler):
+            raise FunctionError(f"handler is {self.handler!r}: it must be 'module:function'")
+        for module in self.imports:
+            if not _MODULE.fullmatch(module):
+                raise FunctionError(f"imports has {module!r}: that is no module's name")
+        for folder in self.path:
+            if not os.path.isdir(folder) or ":" in folder:
+                raise FunctionError(f"path has {folder!r}: it must be a folder, without ':'")
+        if not self.ready_timeout_s > 0:
+            raise FunctionError(f"ready_timeout_s is {self.ready_timeout_s}: it must be above 0")
+
+    def arguments(self) -> list[str]:
+        """What the programs in an instance's process are told of the function."""
+        return [self.handler, ",".join(self.imports)]
+
+    def full_environment(self, **more: str) -> dict[str, str]:
+        """The variables of an instance's process."""
+        found = {**os.environ, **self.environment, **more}
+        path = [*self.path, *filter(None, [found.get("PYTHONPATH")])]
+        if path:
+            found["PYTHONPATH"] = os.pathsep.join(path)
+        return found
+
+
+class Strategy(abc.ABC):
+    """A way of starting instances: `prepare` once, `start` as often as wanted, `close` at the end.
+
+    `start` may be called by several threads at the same time. What was started is the caller's to
+    stop; `close` stops what is left.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._function: Function | None = None
+        self._instances: set[Instance] = set()
+        self._closed = False
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Why this strategy cannot work on this machine, and what would help; None if it can."""
+        return None
+
+    def prepare(self, function: Function) -> None:
+        """Does what is done once for all instances.
+
+        Raises:
+            StrategyClosedError: it was closed, or prepared before.
+            StrategyMissingError: this machine lacks something; see `missing`.
+            StartError: the function cannot be made ready; its last words are in the message.
+        """
+        if self._closed or self._function is not None:
+            state = "closed" if self._closed else f"prepared for {self._function.handler}"  # type: ignore[union-attr]
+            raise StrategyClosedError(f"{self.name}: this strategy is {state}; make another one")
+        self._function = function
+        try:
+            self._prepare(function)
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> Instance:
+        """Starts an instance and returns when it has said READY.
+
+        Raises:
+            StrategyClosedError: not prepared, or closed.
+            StartTimeoutError: no READY in time; the instance was killed.
+            StartError: it ended, or broke the handshake; its last words are in the message.
+        """
+        if self._closed or self._function is None:
+            state = "closed" if self._closed else "not prepared yet"
+            raise StrategyClosedError(f"{self.name}: this strategy is {state}")
+        asked_ns = time.monotonic_ns()
+        instance = self._start(self._function, asked_ns)
+        self._instances.add(instance)
+        instance.on_end = self._instances.discard
+        return instance
+
+    def close(self) -> None:
+        """Stops what is still running and removes all that `prepare` made. May be called again."""
+        self._closed = True
+        for instance in list(self._instances):
+            instance.stop(grace_s=0)
+        self._close()
+
+    @abc.abstractmethod
+    def _prepare(self, function: Function) -> None: ...
+
+    @abc.abstractmethod
+    def _start(self, function: Function, asked_ns: int) -> Instance: ...
+
+    @abc.abstractmethod
+    def _close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def new_id() -> str:
+    """An instance's id: no two are the same."""
+    return secrets.token_hex(8)
+
+
+def deadline_of(function: Function, asked_ns: int | None = None) -> int:
+    """When a start that was asked for then, or now, must be ready, on CLOCK_MONOTONIC in ns."""
+    since_ns = time.monotonic_ns() if asked_ns is None else asked_ns
+    return since_ns + int(function.ready_timeout_s * 1e9)

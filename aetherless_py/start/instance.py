@@ -1,0 +1,251 @@
+"""A started instance: asked to answer, and ended, whatever strategy it came from."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aetherless_py.errors import (
+    HandlerError,
+    InstanceGoneError,
+    InvocationError,
+    InvocationTimeoutError,
+)
+from aetherless_py.start.output import Output
+from aetherless_py.start.worker import HEAD_BYTES
+
+MAX_MESSAGE_BYTES = 64 << 20
+
+
+@dataclass(slots=True)
+class Phases:
+    """The moments of a start, as CLOCK_MONOTONIC in ns; None where a strategy has no such moment.
+
+    Attributes:
+        asked_ns: somebody asked for an instance.
+        created_ns: its process exists.
+        interpreter_ns: the first line of Python ran in it.
+        imported_ns: the function's modules are imported.
+        ready_ns: READY was heard.
+        first_response_ns: its first answer was heard.
+    """
+
+    asked_ns: int
+    created_ns: int | None = None
+    interpreter_ns: int | None = None
+    imported_ns: int | None = None
+    ready_ns: int | None = None
+    first_response_ns: int | None = None
+
+
+class Process(abc.ABC):
+    """An instance's process, as the one who started it can see and end it.
+
+    Attributes:
+        pid: as this process sees it.
+        ended_fd: becomes readable when it has ended.
+    """
+
+    pid: int
+    ended_fd: int
+
+    @abc.abstractmethod
+    def end(self) -> int | None:
+        """Kills it with all that it has started and reaps it.
+
+        Returns:
+            The exit status as `subprocess` has it, negative for a signal; None if unknown.
+        """
+
+    def ended(self) -> bool:
+        """Whether it has ended by itself, or was killed."""
+        return bool(select.select([self.ended_fd], [], [], 0)[0])
+
+
+class Instance:
+    """An instance that has said READY. One thread invokes it at a time.
+
+    Attributes:
+        id: its own; no two instances share one.
+        mode: the name of the strategy that started it.
+        phases: the moments of its start.
+        invocations: how many times it was asked.
+        status: its process's exit status once it was stopped.
+    """
+
+    def __init__(
+        self,
+        instance_id: str,
+        mode: str,
+        process: Process,
+        connection: socket.socket,
+        output: Output,
+        phases: Phases,
+    ) -> None:
+        self.id, self.mode, self.phases = instance_id, mode, phases
+        self.invocations = 0
+        self.status: int | None = None
+        self.on_end: Callable[[Instance], None] = _nobody
+        self._process, self._connection, self._output = process, connection, output
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
+    @property
+    def ended_fd(self) -> int:
+        """A descriptor that becomes readable when the process ends."""
+        return self._process.ended_fd
+
+    @property
+    def alive(self) -> bool:
+        """Whether it could be asked."""
+        return not self._stopped and not self._process.ended()
+
+    @property
+    def output(self) -> str:
+        """The end of what it has printed."""
+        return self._output.tail()
+
+    def invoke(self, payload: bytes, timeout_s: float = 60.0) -> bytes:
+        """Asks the function.
+
+        Args:
+            payload: the request, up to `MAX_MESSAGE_BYTES`.
+            timeout_s: seconds to wait for the answer.
+
+        Returns:
+            The answer.
+
+        Raises:
+            ValueError: the payload is too large.
+            HandlerError: the function raised; the instance goes on.
+            InstanceGoneError: it ended, was stopped, or spoke unasked; what is left was killed.
+            InvocationTimeoutError: no answer in time; the instance was killed.
+        """
+        if len(payload) > MAX_MESSAGE_BYTES:
+            raise ValueError(f"payload has {len(payload)} bytes: at most {MAX_MESSAGE_BYTES}")
+        with self._lock:
+            if self._stopped:
+                raise InstanceGoneError(f"instance {self.id} was stopped")
+            try:
+                return self._ask(payload, time.monotonic_ns() + int(timeout_s * 1e9))
+            except InvocationError as error:
+                self._end()
+                raise type(error)(f"instance {self.id}: {error}{self._last_words()}") from None
+
+    def _ask(self, payload: bytes, deadline_ns: int) -> bytes:
+        if select.select([self._connection], [], [], 0)[0]:
+            raise InstanceGoneError("it ended, or spoke without being asked")
+        first = self.invocations == 0
+        self.invocations += 1
+        request = memoryview(len(payload).to_bytes(4, "little") + payload)
+        while request:
+            try:
+                request = request[self._connection.send(request, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT, deadline_ns)
+            except OSError:
+                raise InstanceGoneError("it ended while it was asked") from None
+        head = self._receive(HEAD_BYTES, deadline_ns)
+        size = int.from_bytes(head[4:8], "little")
+        if head[0] > 1 or size > MAX_MESSAGE_BYTES:
+            raise InstanceGoneError(f"its answer makes no sense ({size} bytes)")
+        answer = self._receive(size, deadline_ns)
+        if first:
+            self._note(head, time.monotonic_ns())
+        if head[0]:
+            raise HandlerError(answer.decode(errors="replace"))
+        return answer
+
+    def _note(self, head: bytes, answered_ns: int) -> None:
+        phases = self.phases
+        phases.first_response_ns = answered_ns
+        created_ns, interpreter_ns, imported_ns = (
+            int.from_bytes(head[at : at + 8], "little") or None for at in (8, 16, 24)
+        )
+        phases.created_ns = phases.created_ns or created_ns
+        phases.interpreter_ns, phases.imported_ns = interpreter_ns, imported_ns
+
+    def _receive(self, count: int, deadline_ns: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            self._wait(select.POLLIN, deadline_ns)
+            try:
+                more = self._connection.recv(min(count - len(data), 1 << 20), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                continue
+            except OSError:
+                more = b""
+            if not more:
+                raise InstanceGoneError("it ended before it answered")
+            data += more
+        return bytes(data)
+
+    def _wait(self, event: int, deadline_ns: int) -> None:
+        poll = select.poll()
+        poll.register(self._connection, event)
+        poll.register(self._output, select.POLLIN)
+        while True:
+            left_ns = deadline_ns - time.monotonic_ns()
+            ready = {fd for fd, _ in poll.poll(max(0, left_ns) / 1e6)}
+            if self._connection.fileno() in ready:
+                return
+            if self._output.fileno() in ready and not self._output.drain():
+                poll.unregister(self._output)
+            if left_ns <= 0:
+                raise InvocationTimeoutError("no answer in time; it was killed")
+
+    def _last_words(self) -> str:
+        words = self._output.tail()
+        return f"; it printed last:\n{words[-4000:]}" if words else ""
+
+    def stop(self, grace_s: float = 1.0) -> None:
+        """Ends the instance with all that it has started. May be called again.
+
+        Args:
+            grace_s: how long it may take to end by itself when it sees its connection closed.
+        """
+        with self._lock:
+            if self._stopped:
+                return
+            if grace_s > 0:
+                with contextlib.suppress(OSError):
+                    self._connection.shutdown(socket.SHUT_RDWR)
+                self._let_end(time.monotonic_ns() + int(grace_s * 1e9))
+            self._end()
+
+    def _let_end(self, deadline_ns: int) -> None:
+        poll = select.poll()
+        poll.register(self._process.ended_fd, select.POLLIN)
+        poll.register(self._output, select.POLLIN)
+        while (left_ns := deadline_ns - time.monotonic_ns()) > 0:
+            ready = {fd for fd, _ in poll.poll(left_ns / 1e6)}
+            if self._process.ended_fd in ready:
+                return
+            if self._output.fileno() in ready and not self._output.drain():
+                poll.unregister(self._output)
+
+    def _end(self) -> None:
+        self._stopped = True
+        self.status = self._process.end()
+        self._connection.close()
+        self._output.close()
+        self.on_end(self)
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._stopped else f"process {self.pid}"
+        return f"<Instance {self.id} by {self.mode}, {state}>"
+
+
+def _nobody(_instance: Instance) -> None:
+    pass

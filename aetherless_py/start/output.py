@@ -1,0 +1,57 @@
+"""What an instance prints: kept apart from everybody else's, the last part of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+TAIL_BYTES = 65536
+
+
+class Output:
+    """The pipe into which an instance prints; whoever waits for the instance drains it.
+
+    Nothing reads beside those waits: an idle instance that prints more than a pipe holds waits
+    until it is asked again.
+    """
+
+    def __init__(self) -> None:
+        self._read, self.write_fd = os.pipe()
+        os.set_blocking(self._read, False)
+        self._tail = bytearray()
+
+    def fileno(self) -> int:
+        return self._read
+
+    def close_writer(self) -> None:
+        """The writing end is the instance's alone now."""
+        if self.write_fd >= 0:
+            os.close(self.write_fd)
+            self.write_fd = -1
+
+    def drain(self) -> bool:
+        """Takes what is there; False when nobody is left who could print."""
+        try:
+            while data := os.read(self._read, TAIL_BYTES):
+                self._tail += data
+                del self._tail[:-TAIL_BYTES]
+                if len(data) < TAIL_BYTES:
+                    return True
+        except BlockingIOError:
+            return True
+        return False
+
+    def tail(self) -> str:
+        """The last that it printed, at most `TAIL_BYTES`."""
+        if self._read >= 0:
+            self.drain()
+        return self._tail.decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """Keeps the tail; may be called again."""
+        self.close_writer()
+        if self._read >= 0:
+            with contextlib.suppress(OSError):
+                self.drain()
+            os.close(self._read)
+            self._read = -1

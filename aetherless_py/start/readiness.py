@@ -1,0 +1,161 @@
+"""The READY handshake: five bytes on a Unix socket, from the process that was started.
+
+`AETHER_SOCKET` names the socket, in a folder of mode 0700. The kernel says who wrote the five bytes
+(SCM_CREDENTIALS), so neither another process of this user nor one that inherited the socket can
+speak for an instance.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import struct
+import tempfile
+import time
+
+from aetherless_py.errors import HandshakeError, StartError, StartTimeoutError
+from aetherless_py.start.output import Output
+from aetherless_py.start.worker import READY
+
+_CREDENTIALS = struct.Struct("3i")
+_NEVER = -1
+
+
+class Folder:
+    """A folder of mode 0700 for the sockets of a strategy's instances."""
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="aetherless-")
+
+    def close(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Door:
+    """The socket on which one instance is expected."""
+
+    def __init__(self, folder: Folder, instance_id: str) -> None:
+        self.path = os.path.join(folder.path, f"{instance_id}.sock")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # inherited
+            self._listener.bind(self.path)
+            self._listener.listen(16)
+        except BaseException:
+            self._listener.close()
+            raise
+
+    def expect(
+        self, pid: int, ended_fd: int, output: Output, deadline_ns: int
+    ) -> tuple[socket.socket, int]:
+        """Waits until that process has connected and said READY.
+
+        Args:
+            pid: of the process; whoever else connects is turned away.
+            ended_fd: becomes readable when the process ends.
+            output: of the process; drained meanwhile.
+            deadline_ns: on CLOCK_MONOTONIC.
+
+        Returns:
+            (the connection, the moment of READY in ns).
+
+        Raises:
+            StartTimeoutError, HandshakeError, StartError: it will not come.
+        """
+        while True:
+            _wait(self._listener.fileno(), ended_fd, output, deadline_ns)
+            try:
+                connection, _ = self._listener.accept()
+            except BlockingIOError:
+                continue
+            credentials = connection.getsockopt(
+                socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+            )
+            if _CREDENTIALS.unpack(credentials)[0] != pid:
+                connection.close()
+                continue
+            try:
+                _, ready_ns = hear_ready(connection, ended_fd, output, deadline_ns)
+            except BaseException:
+                connection.close()
+                raise
+            return connection, ready_ns
+
+    def close(self) -> None:
+        """Removes the socket; the connection stays."""
+        self._listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+def hear_ready(
+    connection: socket.socket, ended_fd: int, output: Output | None, deadline_ns: int
+) -> tuple[int, int]:
+    """Waits for READY on a connection whose `SO_PASSCRED` is set.
+
+    Args:
+        connection: to the instance.
+        ended_fd: becomes readable when the instance can no longer come; -1 for none.
+        output: of the instance; drained meanwhile.
+        deadline_ns: on CLOCK_MONOTONIC.
+
+    Returns:
+        (process id of the one who said READY, moment in ns).
+
+    Raises:
+        As `Door.expect`.
+    """
+    said = b""
+    while True:
+        _wait(connection.fileno(), ended_fd, output, deadline_ns)
+        # One byte more than allowed is asked for, so that it is noticed.
+        try:
+            data, ancillary, _, _ = connection.recvmsg(
+                len(READY) + 1 - len(said), socket.CMSG_SPACE(_CREDENTIALS.size),
+                socket.MSG_DONTWAIT,
+            )  # fmt: skip
+        except BlockingIOError:
+            continue
+        ready_ns = time.monotonic_ns()
+        if not data:
+            raise StartError("the instance closed its connection before READY")
+        said += data
+        if said == READY:
+            pid, uid, _ = _credentials(ancillary)
+            if uid != os.geteuid():
+                raise HandshakeError(f"READY came from user {uid}, not from {os.geteuid()}")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+            return pid, ready_ns
+        if not READY.startswith(said):
+            raise HandshakeError(f"an instance must say {READY!r} once, this one said {said!r}")
+
+
+def _credentials(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int, int]:
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            pid, uid, gid = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+            return pid, uid, gid
+    raise HandshakeError("the kernel did not say who said READY")
+
+
+def _wait(wanted_fd: int, ended_fd: int, output: Output | None, deadline_ns: int) -> None:
+    """Returns when `wanted_fd` is readable; raises when the process ended or the time is over."""
+    poll = select.poll()
+    poll.register(wanted_fd, select.POLLIN)
+    for other in (ended_fd, output.fileno() if output else _NEVER):
+        if other >= 0:
+            poll.register(other, select.POLLIN)
+    while True:
+        left_ns = deadline_ns - time.monotonic_ns()
+        ready = {fd for fd, _ in poll.poll(max(0, left_ns) / 1e6)}
+        if wanted_fd in ready:
+            return
+        if ended_fd in ready:
+            raise StartError("the instance's process ended before READY")
+        if output is not None and output.fileno() in ready and not output.drain():
+            poll.unregister(output.fileno())
+        if left_ns <= 0:
+            raise StartTimeoutError("the instance was not ready in time and was killed")

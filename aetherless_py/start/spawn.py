@@ -1,0 +1,118 @@
+"""spawn: a fresh interpreter for each instance, by `posix_spawn`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+
+from aetherless_py.start import process, tree
+from aetherless_py.start.attempt import Attempt
+from aetherless_py.start.base import Function, Strategy, deadline_of, new_id
+from aetherless_py.start.instance import Instance, Phases, Process
+from aetherless_py.start.readiness import Door, Folder
+
+_PROGRAM = (
+    "from time import monotonic_ns; up = monotonic_ns();"
+    " from aetherless_py.start.{module} import main; main(up)"
+)
+
+
+class Lifeline:
+    """A pipe that nobody writes to: what holds the other end learns of this process's end."""
+
+    def __init__(self) -> None:
+        self.read_fd, self._write_fd = os.pipe()
+
+    def close(self) -> None:
+        for fd in (self.read_fd, self._write_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.read_fd = self._write_fd = -1
+
+
+class ChildProcess(Process):
+    """A process that this one started itself, and that ends with it."""
+
+    def __init__(self, pid: int, instance_id: str, lifeline: Lifeline) -> None:
+        self.pid, self._id, self._lifeline = pid, instance_id, lifeline
+        self.ended_fd = os.pidfd_open(pid)
+        self._status: int | None = None
+
+    def end(self) -> int | None:
+        """As `Process.end`."""
+        if self.ended_fd >= 0:
+            tree.kill_tree(self.pid)
+            with contextlib.suppress(ChildProcessError):  # somebody else has reaped it
+                self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            os.close(self.ended_fd)
+            self.ended_fd = -1
+            self._lifeline.close()
+            tree.kill_orphans_of(self._id)
+        return self._status
+
+
+def spawn_python(
+    module: str, function: Function, environment: dict[str, str], fds: dict[int, int]
+) -> int:
+    """Starts an interpreter that runs `main` of a module of this folder.
+
+    Args:
+        module: of `aetherless_py.start`.
+        function: what it is told of on its command line.
+        environment: its variables.
+        fds: which of our descriptors it has as which of its own.
+
+    Returns:
+        Its process id; it leads a session of its own.
+    """
+    # Two steps, since a target may be another's source: first all out of the way.
+    high = {target: os.dup(source) for target, source in fds.items()}
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-P", "-c", _PROGRAM.format(module=module), *function.arguments()],
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                *((os.POSIX_SPAWN_DUP2, source, target) for target, source in high.items()),
+            ],
+            setsid=True,
+        )
+    finally:
+        for source in high.values():
+            os.close(source)
+
+
+class Spawn(Strategy):
+    """A fresh interpreter for each instance."""
+
+    name = "spawn"
+
+    def _prepare(self, function: Function) -> None:
+        process.adopt_orphans()
+        self._folder = Folder()
+
+    def _start(self, function: Function, asked_ns: int) -> Instance:
+        instance_id = new_id()
+        phases = Phases(asked_ns)
+        with Attempt(self.name, function) as attempt:
+            door = attempt.holds(Door(self._folder, instance_id))
+            lifeline = attempt.keeps(Lifeline())
+            output = attempt.output
+            environment = function.full_environment(
+                AETHER_SOCKET=door.path, AETHER_INSTANCE_ID=instance_id
+            )
+            fds = {1: output.write_fd, 2: output.write_fd, process.LIFELINE: lifeline.read_fd}
+            pid = spawn_python("worker", function, environment, fds)
+            phases.created_ns = time.monotonic_ns()
+            child = attempt.process = ChildProcess(pid, instance_id, lifeline)
+            output.close_writer()
+            connection, phases.ready_ns = door.expect(
+                pid, child.ended_fd, output, deadline_of(function, asked_ns)
+            )
+            return Instance(instance_id, self.name, child, connection, output, phases)
+
+    def _close(self) -> None:
+        self._folder.close()
