@@ -148,6 +148,9 @@ fi
 command -v apt-get >/dev/null || die "no apt-get here; install CRIU >= 4.1 with this system's package manager and link it as $PREFIX/bin/criu"
 command -v dpkg-deb >/dev/null || die "no dpkg-deb here; install the dpkg package"
 
+[[ ! -e $PREFIX || -e $PREFIX/.made-by-install-criu || (-d $PREFIX && -z $(ls -A "$PREFIX")) ]] ||
+    die "$PREFIX holds something that this script did not put there; give another --prefix"
+
 install_wrapper() { # install_wrapper DIR TEXT
     mkdir -p "$1/bin"
     printf '%s\n' "$2" >"$1/bin/criu"
@@ -159,8 +162,6 @@ swap_in() {
     local new=$1 old=""
     mkdir -p "$(dirname "$PREFIX")"
     if [[ -e $PREFIX ]]; then
-        [[ -e $PREFIX/.made-by-install-criu || -z $(ls -A "$PREFIX") ]] ||
-            die "$PREFIX holds something that this script did not put there; give another --prefix"
         old=$(mktemp -d "$PREFIX.old.XXXXXX")
         mv -T "$PREFIX" "$old"
     fi
