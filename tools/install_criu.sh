@@ -110,8 +110,9 @@ roundtrip() {
 
 first_error() {
     local line
-    # Without CAP_SYS_RESOURCE CRIU cannot raise its own limit, says so and goes on.
-    line=$({ grep -h 'Error' "$@" 2>/dev/null || true; } | grep -v 'RLIMIT_NOFILE' | head -n 1 || true)
+    # Not the causes: without CAP_SYS_RESOURCE CRIU cannot raise its own limit, says so and goes on; and
+    # that a child of its own ended says nothing of why.
+    line=$({ grep -h 'Error' "$@" 2>/dev/null || true; } | grep -v -e RLIMIT_NOFILE -e 'exited, status' | head -n 1 || true)
     if [[ -z $line ]]; then line=$(tail -qn 1 "$@" 2>/dev/null | head -n 1 || true); fi
     printf '%s' "${line:-no message}"
 }
@@ -125,7 +126,8 @@ works() {
         return 1
     fi
     if ! out=$("$criu" check 2>&1); then
-        WHY="'criu check' failed: $(printf '%s' "$out" | grep Error | head -n 1 || true)"
+        printf '%s\n' "$out" >"$WORK/check"
+        WHY="'criu check' failed: $(first_error "$WORK/check")"
         return 1
     fi
     if ! out=$(roundtrip "$criu"); then
