@@ -21,6 +21,7 @@ from aetherless_py.start.output import Output
 from aetherless_py.start.worker import HEAD_BYTES
 
 MAX_MESSAGE_BYTES = 64 << 20
+GRACE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -140,7 +141,8 @@ class Instance:
             try:
                 return self._ask(payload, time.monotonic_ns() + int(timeout_s * 1e9))
             except InvocationError as error:
-                self._end()
+                # One that is ending by itself may do so: its exit status tells why.
+                self._end(GRACE_S if isinstance(error, InstanceGoneError) else 0)
                 raise type(error)(f"instance {self.id}: {error}{self._last_words()}") from None
 
     def _ask(self, payload: bytes, deadline_ns: int) -> bytes:
@@ -209,7 +211,7 @@ class Instance:
         words = self._output.tail()
         return f"; it printed last:\n{words[-4000:]}" if words else ""
 
-    def stop(self, grace_s: float = 1.0) -> None:
+    def stop(self, grace_s: float = GRACE_S) -> None:
         """Ends the instance with all that it has started. May be called again.
 
         Args:
@@ -218,11 +220,7 @@ class Instance:
         with self._lock:
             if self._stopped:
                 return
-            if grace_s > 0:
-                with contextlib.suppress(OSError):
-                    self._connection.shutdown(socket.SHUT_RDWR)
-                self._let_end(time.monotonic_ns() + int(grace_s * 1e9))
-            self._end()
+            self._end(grace_s)
 
     def _let_end(self, deadline_ns: int) -> None:
         poll = select.poll()
@@ -235,8 +233,11 @@ class Instance:
             if self._output.fileno() in ready and not self._output.drain():
                 poll.unregister(self._output)
 
-    def _end(self) -> None:
+    def _end(self, grace_s: float) -> None:
         self._stopped = True
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._let_end(time.monotonic_ns() + int(grace_s * 1e9))
         self.status = self._process.end()
         self._connection.close()
         self._output.close()

@@ -35,11 +35,21 @@ cdef extern from "time.h" nogil:
 # is told what to do.
 LIFELINE = 3
 CONTROL = 4
+_MANY = 1 << 20
 
 cdef uint64_t now_ns() noexcept nogil:
     cdef timespec t
     clock_gettime(CLOCK_MONOTONIC, &t)
     return <uint64_t>t.tv_sec * 1000000000 + <uint64_t>t.tv_nsec
+
+
+def take_over(int last):
+    """Closes what this process has inherited beyond the descriptors that are meant for it.
+
+    Args:
+        last: the last of those that are meant for it.
+    """
+    os.closerange(last + 1, _MANY)
 
 
 def die_with(int lifeline):

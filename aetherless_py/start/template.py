@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 def main(_interpreter_ns: int) -> NoReturn:
     """The program of a template: argv has the handler and its imports."""
+    process.take_over(process.CONTROL)
     process.die_with(process.LIFELINE)
     process.adopt_orphans()
     control = socket.socket(fileno=process.CONTROL)
@@ -74,6 +75,7 @@ def _be_instance(
     connection_fd, output_fd = spares.popleft()
     os.close(output_fd)
     os.close(process.CONTROL)
+    os.close(process.LIFELINE)
     for pair in spares:  # its siblings'
         for fd in pair:
             os.close(fd)

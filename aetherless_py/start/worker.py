@@ -75,6 +75,7 @@ def main(interpreter_ns: int) -> None:
     """The program of a fresh instance: argv has the handler and its imports."""
     from aetherless_py.start import process
 
+    process.take_over(process.LIFELINE)
     process.die_with(process.LIFELINE)
     handler = load(sys.argv[1], sys.argv[2])
     imported_ns = monotonic_ns()

@@ -1,0 +1,3 @@
+"""A function that cannot be made ready."""
+
+raise RuntimeError("this function cannot be imported")

@@ -1,0 +1,255 @@
+"""Instances of every strategy: what they are, what they survive, and that nothing stays of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from aetherless_py import errors
+from aetherless_py.start import STRATEGIES, strategy
+from aetherless_py.start.base import Function, Strategy
+from tests.start.support import FUNCTIONS, descriptors, function, gone, prepared
+
+
+@pytest.fixture(params=STRATEGIES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def odd(name: str) -> Iterator[Strategy]:
+    with prepared(name, function("odd:do")) as made:
+        yield made
+
+
+def test_an_instance_answers_and_its_phases_stand_in_order(name: str) -> None:
+    with prepared(name, function("odd:echo")) as made:
+        instance = made.start()
+        for payload in (b"", b"x", b"y" * (1 << 20)):
+            assert instance.invoke(payload) == payload
+        assert (instance.mode, instance.invocations, instance.alive) == (name, 3, True)
+        moments = [
+            moment
+            for moment in (
+                instance.phases.asked_ns,
+                instance.phases.created_ns,
+                instance.phases.interpreter_ns,
+                instance.phases.imported_ns,
+                instance.phases.ready_ns,
+                instance.phases.first_response_ns,
+            )
+            if moment is not None
+        ]
+        assert len(moments) >= 4
+        assert moments == sorted(moments)
+        instance.stop()
+        assert (instance.alive, instance.status) == (False, 0)
+        with pytest.raises(errors.InstanceGoneError, match="stopped"):
+            instance.invoke(b"")
+
+
+def test_two_instances_have_nothing_in_common_but_their_function(name: str) -> None:
+    with prepared(name, function("odd:tell", "numpy.random")) as made:
+        before_ns = time.monotonic_ns()
+        first, second = made.start(), made.start()
+        found = [json.loads(each.invoke(b"")) for each in (first, second)]
+        after_ns = time.monotonic_ns()
+    for key in ("random", "numpy", "ssl", "uuid4", "uuid1", "temporary", "id"):
+        assert found[0][key] != found[1][key], key
+    for told, instance in zip(found, (first, second), strict=True):
+        assert told["id"] == instance.id
+        assert before_ns < told["monotonic_ns"] < after_ns
+
+
+def test_many_at_once(name: str) -> None:
+    with prepared(name, function("odd:tell")) as made:
+        found: list[str] = []
+
+        def start() -> None:
+            found.append(json.loads(made.start().invoke(b""))["id"])
+
+        threads = [threading.Thread(target=start) for _ in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(found)) == 24
+
+
+def test_an_instance_has_only_its_own_descriptors(name: str) -> None:
+    stray = os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(stray, True)
+    try:
+        with prepared(name, function("odd:do")) as made:
+            others = [made.start() for _ in range(3)]
+            counts = {len(json.loads(made.start().invoke(b"open"))) for _ in range(3)}
+            assert all(each.alive for each in others)
+    finally:
+        os.close(stray)
+    assert len(counts) == 1  # however many siblings there are
+    # Three standard ones, the connection, perhaps a lifeline, and that by which it looks.
+    assert counts.pop() <= 6
+
+
+def test_an_exception_is_the_callers_and_the_instance_goes_on(odd: Strategy) -> None:
+    instance = odd.start()
+    with pytest.raises(errors.HandlerError, match="ValueError: no such thing"):
+        instance.invoke(b"raise no such thing")
+    assert instance.invoke(b"print 0") == b"printed"
+
+
+@pytest.mark.parametrize(("what", "status"), [(b"exit 3", 3), (b"crash", -signal.SIGSEGV)])
+def test_an_instance_that_ends_in_the_middle_is_gone(
+    odd: Strategy, what: bytes, status: int
+) -> None:
+    instance = odd.start()
+    with pytest.raises(errors.InstanceGoneError, match="before it answered"):
+        instance.invoke(what)
+    assert (instance.alive, instance.status) == (False, status)
+    assert odd.start().invoke(b"print 0") == b"printed"
+
+
+def test_an_instance_that_never_answers_is_killed(odd: Strategy) -> None:
+    instance = odd.start()
+    with pytest.raises(errors.InvocationTimeoutError, match="killed"):
+        instance.invoke(b"hang", timeout_s=0.3)
+    assert gone(instance.pid)
+    assert instance.status == -signal.SIGKILL
+
+
+def test_a_gigabyte_of_output_is_neither_kept_nor_in_the_way(odd: Strategy) -> None:
+    instance = odd.start()
+    assert instance.invoke(b"print %d" % (1 << 30)) == b"printed"
+    assert instance.output.endswith("the end")
+    assert len(instance.output) <= 65536
+
+
+def test_what_a_function_forks_ends_with_it(odd: Strategy) -> None:
+    for stop in ("stop", "kill"):
+        instance = odd.start()
+        started = json.loads(instance.invoke(b"fork"))
+        if stop == "kill":
+            os.kill(instance.pid, signal.SIGKILL)
+            assert gone(instance.pid)
+        instance.stop()
+        if odd.name != "criu":  # whose processes have other ids outside
+            assert all(gone(pid) for pid in started)
+
+
+def test_nothing_stays_open(odd: Strategy) -> None:
+    odd.start().stop()
+    before = descriptors()
+    for grace_s in (0, 0, 1.0, 1.0):
+        odd.start().stop(grace_s)
+    assert descriptors() == before
+
+
+def test_close_stops_what_is_left(name: str) -> None:
+    before = descriptors()
+    with prepared(name, function("odd:echo")) as made:
+        instances = [made.start() for _ in range(3)]
+    assert all(gone(each.pid) and not each.alive for each in instances)
+    made.close()
+    with pytest.raises(errors.StrategyClosedError, match="closed"):
+        made.start()
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("fails_to_import", "this function cannot be imported"),
+        ("exits_on_import", r"exit status 7\); it printed last:\nnot today"),
+        ("there_is_no_such_module", "No module named"),
+    ],
+)
+def test_a_function_that_cannot_be_made_ready_says_why(name: str, module: str, words: str) -> None:
+    before = descriptors()
+    with (
+        pytest.raises(errors.StartError, match=words),
+        prepared(name, function(f"{module}:f")) as m,
+    ):
+        m.start()
+    assert descriptors() == before
+
+
+def test_a_function_that_is_never_ready_is_killed_at_its_time_out(name: str) -> None:
+    late = function("never_imported:f", ready_timeout_s=1.0)
+    match = "takes for ever"
+    with pytest.raises(errors.StartTimeoutError, match=match), prepared(name, late) as made:
+        made.start()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"handler": "no colon"},
+        {"handler": "a:b;c"},
+        {"handler": "a:b", "imports": ("os;sys",)},
+        {"handler": "a:b", "path": ("/no/such/folder",)},
+        {"handler": "a:b", "ready_timeout_s": 0},
+        {"handler": "a:b", "ready_timeout_s": float("nan")},
+    ],
+)
+def test_a_function_that_can_never_work_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(errors.FunctionError):
+        Function(**fields)  # type: ignore[arg-type]
+
+
+def test_a_strategy_of_no_known_name_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no start strategy 'fork': there are spawn"):
+        strategy("fork")
+
+
+def test_a_strategy_is_prepared_once_and_before_it_starts(name: str) -> None:
+    with pytest.raises(errors.StrategyClosedError, match="not prepared"):
+        strategy(name).start()
+    with (
+        prepared(name, function("odd:echo")) as made,
+        pytest.raises(errors.StrategyClosedError, match="prepared for odd:echo"),
+    ):
+        made.prepare(function("odd:tell"))
+
+
+RUNTIME = """
+    import sys, threading, time
+    from aetherless_py.start import strategy
+    from aetherless_py.start.base import Function
+    made = strategy(sys.argv[1])
+    made.prepare(Function("odd:do", path=(sys.argv[2],)))
+    instances = []
+    def start():  # a thread that ends: its instances must not end with it
+        instances.append(made.start())
+    for _ in range(3):
+        thread = threading.Thread(target=start)
+        thread.start()
+        thread.join()
+    time.sleep(0.2)
+    assert all(each.alive for each in instances)
+    threading.Thread(target=instances[0].invoke, args=(b"hang",), daemon=True).start()
+    print(*(each.pid for each in instances), flush=True)
+    time.sleep(600)
+    """
+
+
+def test_instances_end_with_a_runtime_that_is_killed(name: str) -> None:
+    if why := strategy(name).missing():
+        pytest.skip(f"{name}: {why}")
+    code = textwrap.dedent(RUNTIME)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, name, FUNCTIONS], stdout=subprocess.PIPE, text=True
+    ) as runtime:
+        assert runtime.stdout is not None
+        pids = [int(pid) for pid in runtime.stdout.readline().split()]
+        assert len(pids) == 3
+        runtime.kill()
+    assert all(gone(pid) for pid in pids)
