@@ -78,7 +78,9 @@ class Door:
                 connection.close()
                 continue
             try:
-                _, ready_ns = hear_ready(connection, ended_fd, output, deadline_ns)
+                speaker, ready_ns = hear_ready(connection, ended_fd, output, deadline_ns)
+                if speaker != pid:
+                    raise HandshakeError(f"another process ({speaker}) said READY for {pid}")
             except BaseException:
                 connection.close()
                 raise
@@ -109,6 +111,7 @@ def hear_ready(
         As `Door.expect`.
     """
     said = b""
+    speakers: set[int] = set()
     while True:
         _wait(connection.fileno(), ended_fd, output, deadline_ns)
         # One byte more than allowed is asked for, so that it is noticed.
@@ -123,21 +126,24 @@ def hear_ready(
         if not data:
             raise StartError("the instance closed its connection before READY")
         said += data
-        if said == READY:
-            pid, uid, _ = _credentials(ancillary)
-            if uid != os.geteuid():
-                raise HandshakeError(f"READY came from user {uid}, not from {os.geteuid()}")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
-            return pid, ready_ns
+        speakers.add(_speaker(ancillary))
         if not READY.startswith(said):
             raise HandshakeError(f"an instance must say {READY!r} once, this one said {said!r}")
+        if len(speakers) > 1:
+            raise HandshakeError(f"several processes ({sorted(speakers)}) said READY together")
+        if said == READY:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+            return speakers.pop(), ready_ns
 
 
-def _credentials(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int, int]:
+def _speaker(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """The process that sent this, by the kernel's word."""
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-            pid, uid, gid = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
-            return pid, uid, gid
+            pid, uid, _ = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+            if uid != os.geteuid():
+                raise HandshakeError(f"READY came from user {uid}, not from {os.geteuid()}")
+            return int(pid)
     raise HandshakeError("the kernel did not say who said READY")
 
 

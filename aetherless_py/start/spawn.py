@@ -33,23 +33,30 @@ class Lifeline:
 
 
 class ChildProcess(Process):
-    """A process that this one started itself, and that ends with it."""
+    """A process that this one started itself, and that ends with it.
 
-    def __init__(self, pid: int, instance_id: str, lifeline: Lifeline) -> None:
-        self.pid, self._id, self._lifeline = pid, instance_id, lifeline
+    Args:
+        pid: its id; it leads a session.
+        mark: "NAME=value" of its environment, by which what it leaves is known.
+        lifeline: it holds the other end.
+    """
+
+    def __init__(self, pid: int, mark: str, lifeline: Lifeline) -> None:
+        self.pid, self._mark, self._lifeline = pid, mark, lifeline
         self.ended_fd = os.pidfd_open(pid)
         self._status: int | None = None
 
     def end(self) -> int | None:
         """As `Process.end`."""
         if self.ended_fd >= 0:
-            tree.kill_tree(self.pid)
+            started = tree.kill_tree(self.pid)
             with contextlib.suppress(ChildProcessError):  # somebody else has reaped it
                 self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             os.close(self.ended_fd)
             self.ended_fd = -1
             self._lifeline.close()
-            tree.kill_orphans_of(self._id)
+            tree.reap(started)
+            tree.end_adopted(self.pid, self._mark)
         return self._status
 
 
@@ -107,7 +114,9 @@ class Spawn(Strategy):
             fds = {1: output.write_fd, 2: output.write_fd, process.LIFELINE: lifeline.read_fd}
             pid = spawn_python("worker", function, environment, fds)
             phases.created_ns = time.monotonic_ns()
-            child = attempt.process = ChildProcess(pid, instance_id, lifeline)
+            child = attempt.process = ChildProcess(
+                pid, f"AETHER_INSTANCE_ID={instance_id}", lifeline
+            )
             output.close_writer()
             connection, phases.ready_ns = door.expect(
                 pid, child.ended_fd, output, deadline_of(function, asked_ns)

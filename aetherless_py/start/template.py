@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import socket
 import sys
 from collections import deque
@@ -30,6 +29,7 @@ def main(_interpreter_ns: int) -> NoReturn:
     process.take_over(process.CONTROL)
     process.die_with(process.LIFELINE)
     process.adopt_orphans()
+    process.call_itself(os.environ["AETHER_TEMPLATE_ID"])
     control = socket.socket(fileno=process.CONTROL)
     control.set_inheritable(False)
     handler = load(sys.argv[1], sys.argv[2])
@@ -110,11 +110,11 @@ def _end(instance_id: str, instances: dict[str, int]) -> int:
     pid = instances.pop(instance_id, 0)
     if pid == 0:  # its fork had failed
         return 0
-    tree.kill_tree(pid)
+    started = tree.kill_tree(pid)
     _, status = os.waitpid(pid, 0)
-    for child in tree.children(os.getpid()):
-        if child not in instances.values():
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+    tree.reap(started)
+    for child in set(tree.children(os.getpid())) - set(
+        instances.values()
+    ):  # left by one that ended
+        tree.reap([child, *tree.kill_tree(child)])
     return status

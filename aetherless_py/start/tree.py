@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -30,11 +31,14 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def kill_tree(pid: int) -> None:
+def kill_tree(pid: int) -> set[int]:
     """Kills a process that leads a session, and its descendants.
 
     It must not have been reaped. Stopped first, so that nobody starts anybody else meanwhile; an
     instance adopts the orphans among its descendants, so that all hang on it.
+
+    Returns:
+        The descendants; who of them falls to this process is to be reaped by it.
     """
     _send(pid, signal.SIGSTOP)
     stopped: set[int] = set()
@@ -47,17 +51,40 @@ def kill_tree(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     _send(pid, signal.SIGKILL)
+    return stopped
 
 
-def kill_orphans_of(instance_id: str) -> None:
-    """Kills what an instance that ended by itself has left, as far as it fell to this process."""
-    mark = f"AETHER_INSTANCE_ID={instance_id}".encode()
-    for child in descendants(os.getpid()):
-        try:
-            environment = Path(f"/proc/{child}/environ").read_bytes()
-        except OSError:
-            continue
-        if mark in environment.split(b"\0"):
+def reap(pids: Iterable[int]) -> None:
+    """Reaps those that are this process's children; they have been killed."""
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def end_adopted(leader: int, mark: str) -> None:
+    """Kills and reaps what a process that has ended left to this one.
+
+    Args:
+        leader: its process id, which was its session's.
+        mark: the variable of its environment, as "NAME=value", that nobody else has. A process
+            that was forked but never executed a program may be known by its name, too, which is
+            the value's beginning.
+    """
+    for child in children(os.getpid()):
+        if _belongs(child, leader, mark):
             _send(child, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(child, 0)
+            reap([child])
+
+
+def _belongs(pid: int, leader: int, mark: str) -> bool:
+    value = mark.partition("=")[2]
+    try:
+        # A dead process that nobody has reaped still has a session and a name, but no environment.
+        _, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
+        if int(fields.split()[3]) == leader:
+            return True
+        if Path(f"/proc/{pid}/comm").read_text().rstrip() == value[:15]:
+            return True
+        return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -7,6 +7,7 @@ output of its own follow before the function's code runs: a request waits in the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -63,34 +64,40 @@ class Template:
                 process.LIFELINE: lifeline.read_fd,
                 process.CONTROL: theirs.fileno(),
             }
-            pid = spawn_python("template", function, function.full_environment(), fds)
-            self.process = attempt.process = ChildProcess(pid, "", lifeline)
+            template_id = new_id()
+            environment = function.full_environment(AETHER_TEMPLATE_ID=template_id)
+            pid = spawn_python("template", function, environment, fds)
+            mark = f"AETHER_TEMPLATE_ID={template_id}"
+            self.process = attempt.process = ChildProcess(pid, mark, lifeline)
             output.close_writer()
             theirs.close()
             hear_ready(self._control, self.process.ended_fd, output, deadline_of(function))
-        for _ in range(SPARES):
-            self._refill()
+            try:
+                for _ in range(SPARES):
+                    self._refill()
+            except OSError:
+                raise StartError("the template ended right after READY") from None
 
     def _refill(self) -> None:
         spare = Spare()
-        spare.give(self._control)
+        try:
+            spare.give(self._control)
+        except BaseException:
+            spare.close()
+            raise
         self._spares.append(spare)
 
     def fork(self, instance_id: str) -> Spare:
         """Asks for an instance; gives our end of its spare."""
         with self._lock:
-            try:
-                if not self._spares:
-                    self._refill()
-                self._control.send(b"F" + instance_id.encode())
-            except OSError:
-                words = self.output.tail()[-4000:]
-                raise StartError(f"zygote: the template has ended; last words:\n{words}") from None
+            if not self._spares:
+                self._refill()
+            self._control.send(b"F" + instance_id.encode())
             return self._spares.popleft()
 
     def refill(self) -> None:
-        """Makes up for a spare that was used."""
-        with self._lock:
+        """Makes up for spares that were used; that the template has ended, the next start notices."""
+        with self._lock, contextlib.suppress(OSError):
             while len(self._spares) < SPARES:
                 self._refill()
 
@@ -143,24 +150,38 @@ class Zygote(Strategy):
 
     def _prepare(self, function: Function) -> None:
         process.adopt_orphans()
+        self._lock = threading.Lock()
         self._template = Template(function)
 
     def _start(self, function: Function, asked_ns: int) -> Instance:
         instance_id = new_id()
         phases = Phases(asked_ns)
-        spare = self._template.fork(instance_id)
+        template = self._template
+        try:
+            spare = template.fork(instance_id)
+        except OSError:
+            template = self._replace(template, function)
+            spare = template.fork(instance_id)
         with Attempt(self.name, function, spare.output) as attempt:
             attempt.keeps(spare.connection)
-            attempt.process = forked = ForkedProcess(instance_id, self._template)
+            attempt.process = forked = ForkedProcess(instance_id, template)
             pid, phases.ready_ns = hear_ready(
                 spare.connection,
-                self._template.process.ended_fd,
+                template.process.ended_fd,
                 spare.output,
                 deadline_of(function, asked_ns),
             )
             forked.appeared(pid)
-            self._template.refill()
+            template.refill()
             return Instance(instance_id, self.name, forked, spare.connection, spare.output, phases)
+
+    def _replace(self, ended: Template, function: Function) -> Template:
+        """Another template, where this one was killed; its instances have ended with it."""
+        with self._lock:
+            if self._template is ended:
+                ended.close()
+                self._template = Template(function)
+            return self._template
 
     def _close(self) -> None:
         if hasattr(self, "_template"):
