@@ -132,6 +132,10 @@ class StrategyMissingError(StartError):
     """This machine lacks what the strategy needs; the message says what, and what would help."""
 
 
+class PoolLimitError(StartError, ValueError):
+    """A pool was asked to hold more than it may, or nothing."""
+
+
 class StrategyClosedError(AetherlessError):
     """The strategy is closed, or was never prepared."""
 

@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -102,8 +102,11 @@ class Strategy(abc.ABC):
             self.close()
             raise
 
-    def start(self) -> Instance:
+    def start(self, timeout_s: float | None = None) -> Instance:
         """Starts an instance and returns when it has said READY.
+
+        Args:
+            timeout_s: how long it may take; as long as the function says when None.
 
         Raises:
             StrategyClosedError: not prepared, or closed.
@@ -114,9 +117,12 @@ class Strategy(abc.ABC):
             state = "closed" if self._closed else "not prepared yet"
             raise StrategyClosedError(f"{self.name}: this strategy is {state}")
         asked_ns = time.monotonic_ns()
-        instance = self._start(self._function, asked_ns)
+        function = self._function
+        if timeout_s is not None:
+            function = replace(function, ready_timeout_s=timeout_s)
+        instance = self._start(function, asked_ns)
         self._instances.add(instance)
-        instance.on_end = self._instances.discard
+        instance.at_end.append(self._instances.discard)
         return instance
 
     def close(self) -> None:

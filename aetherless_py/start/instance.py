@@ -78,6 +78,7 @@ class Instance:
         phases: the moments of its start.
         invocations: how many times it was asked.
         status: its process's exit status once it was stopped.
+        at_end: called with it when it has been stopped.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Instance:
         self.id, self.mode, self.phases = instance_id, mode, phases
         self.invocations = 0
         self.status: int | None = None
-        self.on_end: Callable[[Instance], None] = _nobody
+        self.at_end: list[Callable[[Instance], object]] = []
         self._process, self._connection, self._output = process, connection, output
         self._lock = threading.Lock()
         self._stopped = False
@@ -145,6 +146,10 @@ class Instance:
                 self._end(GRACE_S if isinstance(error, InstanceGoneError) else 0)
                 raise type(error)(f"instance {self.id}: {error}{self._last_words()}") from None
 
+    def hand_over(self, mode: str, phases: Phases) -> None:
+        """Makes it a new start of another strategy, which has kept it until now."""
+        self.mode, self.phases = mode, phases
+
     def _ask(self, payload: bytes, deadline_ns: int) -> bytes:
         if select.select([self._connection], [], [], 0)[0]:
             raise InstanceGoneError("it ended, or spoke without being asked")
@@ -172,11 +177,12 @@ class Instance:
     def _note(self, head: bytes, answered_ns: int) -> None:
         phases = self.phases
         phases.first_response_ns = answered_ns
-        created_ns, interpreter_ns, imported_ns = (
-            int.from_bytes(head[at : at + 8], "little") or None for at in (8, 16, 24)
+        # What was before it was asked for is no part of this start.
+        marks = (int.from_bytes(head[at : at + 8], "little") for at in (8, 16, 24))
+        created_ns, phases.interpreter_ns, phases.imported_ns = (
+            mark if mark > phases.asked_ns else None for mark in marks
         )
         phases.created_ns = phases.created_ns or created_ns
-        phases.interpreter_ns, phases.imported_ns = interpreter_ns, imported_ns
 
     def _receive(self, count: int, deadline_ns: int) -> bytes:
         data = bytearray()
@@ -241,12 +247,9 @@ class Instance:
         self.status = self._process.end()
         self._connection.close()
         self._output.close()
-        self.on_end(self)
+        for callback in self.at_end:
+            callback(self)
 
     def __repr__(self) -> str:
         state = "stopped" if self._stopped else f"process {self.pid}"
         return f"<Instance {self.id} by {self.mode}, {state}>"
-
-
-def _nobody(_instance: Instance) -> None:
-    pass

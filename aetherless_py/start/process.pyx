@@ -21,7 +21,6 @@ cdef extern from "signal.h" nogil:
 
 cdef extern from "sys/prctl.h" nogil:
     int prctl(int option, ...)
-    const int PR_SET_NAME
     const int PR_SET_PDEATHSIG
     const int PR_SET_CHILD_SUBREAPER
 
@@ -76,12 +75,6 @@ def die_with(int lifeline):
 def adopt_orphans():
     """Makes this process the parent of its descendants whose own parents end, so that all are found."""
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def call_itself(str name):
-    """Sets this process's name, which forked processes share; 15 characters count."""
-    cdef bytes encoded = name.encode()
-    prctl(PR_SET_NAME, <char *>encoded, 0, 0, 0)
 
 
 def fork_ready(int connection, int output):

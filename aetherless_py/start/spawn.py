@@ -49,14 +49,15 @@ class ChildProcess(Process):
     def end(self) -> int | None:
         """As `Process.end`."""
         if self.ended_fd >= 0:
-            started = tree.kill_tree(self.pid)
+            by_itself = self.ended()
+            tree.kill_tree(self.pid)
             with contextlib.suppress(ChildProcessError):  # somebody else has reaped it
                 self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             os.close(self.ended_fd)
             self.ended_fd = -1
             self._lifeline.close()
-            tree.reap(started)
-            tree.end_adopted(self.pid, self._mark)
+            if by_itself:
+                tree.kill_marked(self._mark)
         return self._status
 
 
@@ -98,7 +99,6 @@ class Spawn(Strategy):
     name = "spawn"
 
     def _prepare(self, function: Function) -> None:
-        process.adopt_orphans()
         self._folder = Folder()
 
     def _start(self, function: Function, asked_ns: int) -> Instance:

@@ -29,7 +29,6 @@ def main(_interpreter_ns: int) -> NoReturn:
     process.take_over(process.CONTROL)
     process.die_with(process.LIFELINE)
     process.adopt_orphans()
-    process.call_itself(os.environ["AETHER_TEMPLATE_ID"])
     control = socket.socket(fileno=process.CONTROL)
     control.set_inheritable(False)
     handler = load(sys.argv[1], sys.argv[2])

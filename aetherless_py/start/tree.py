@@ -61,30 +61,16 @@ def reap(pids: Iterable[int]) -> None:
             os.waitpid(pid, 0)
 
 
-def end_adopted(leader: int, mark: str) -> None:
-    """Kills and reaps what a process that has ended left to this one.
+def kill_marked(mark: str) -> None:
+    """Kills what a process that has ended by itself has left behind, wherever that hangs now.
 
     Args:
-        leader: its process id, which was its session's.
-        mark: the variable of its environment, as "NAME=value", that nobody else has. A process
-            that was forked but never executed a program may be known by its name, too, which is
-            the value's beginning.
+        mark: the variable of its environment, as "NAME=value", that nobody else has.
     """
-    for child in children(os.getpid()):
-        if _belongs(child, leader, mark):
-            _send(child, signal.SIGKILL)
-            reap([child])
-
-
-def _belongs(pid: int, leader: int, mark: str) -> bool:
-    value = mark.partition("=")[2]
-    try:
-        # A dead process that nobody has reaped still has a session and a name, but no environment.
-        _, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
-        if int(fields.split()[3]) == leader:
-            return True
-        if Path(f"/proc/{pid}/comm").read_text().rstrip() == value[:15]:
-            return True
-        return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
+    wanted = mark.encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # ended, or another user's
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                _send(int(entry.name), signal.SIGKILL)

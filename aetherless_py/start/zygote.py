@@ -96,7 +96,7 @@ class Template:
             return self._spares.popleft()
 
     def refill(self) -> None:
-        """Makes up for spares that were used; that the template has ended, the next start notices."""
+        """Makes up for spares that were used; an ended template is the next start's matter."""
         with self._lock, contextlib.suppress(OSError):
             while len(self._spares) < SPARES:
                 self._refill()
@@ -149,7 +149,6 @@ class Zygote(Strategy):
     name = "zygote"
 
     def _prepare(self, function: Function) -> None:
-        process.adopt_orphans()
         self._lock = threading.Lock()
         self._template = Template(function)
 
