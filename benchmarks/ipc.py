@@ -10,10 +10,7 @@ order drawn from a recorded seed; so does the machine's floor. Ratios are those 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
-
-import numpy as np
 
 from benchmarks.baselines import METHODS, transport
 from benchmarks.baselines.sampling import cpu_per_message
@@ -26,15 +23,15 @@ from benchmarks.harness.measurement import (
     iterations,
     tracked,
 )
-from benchmarks.harness.processes import ProcessError, Task, available_cpus, run_fresh
-from benchmarks.harness.sampler import Samples, sample_set
-from benchmarks.harness.statistics import median_of_medians, ratio_interval, round_ratios
+from benchmarks.harness.processes import Task, available_cpus, run_fresh
+from benchmarks.harness.sampler import sample_set
+from benchmarks.harness.sitting import ROUNDS, blocks_of, ratio, sets_of, sit
+from benchmarks.harness.statistics import median_of_medians
 
 SIZES = [64, 256, 1024, 4096, 16384, 65536]
 STREAM_SIZES = [64, 1024, 16384, 65536, 1 << 20, 4 << 20]
 QUICK_SIZES = [64, 1024, 65536]
 QUICK_STREAM_SIZES = [64, 65536]
-ROUNDS = 6  # the fewest that carry an interval of 95 %
 QUICK_STREAM_ROUNDS = 2  # ratios without intervals
 SAMPLES = 300  # of each round
 QUICK_SAMPLES = 200  # six rounds of it still carry a p99
@@ -87,69 +84,27 @@ def _streams(method: str, sizes: list[int], count: int, cpus: Cpus) -> dict[str,
     return dict(run_fresh(task, TIMEOUT_S))
 
 
-Measured = dict[str, dict[str, Any]]
-Measure = Callable[[str, list[int], int, Cpus], dict[str, Any]]
-
-
-def _possible(methods: list[str], sizes: list[int], streaming: bool) -> Iterator[tuple[str, Any]]:
-    """Each method with the sizes that it can carry, or the reason why it cannot be had."""
+def _possible(methods: list[str], sizes: list[int], streaming: bool) -> dict[str, Any]:
+    """For each method the sizes that it can carry, or the reason why it cannot be had."""
+    if len(available_cpus()) < 2:
+        reason = "two processes need two processors, this machine gives one"
+        return dict.fromkeys(methods, reason)
+    possible: dict[str, Any] = {}
     for method in methods:
+        possible[method] = sizes[:1] if method == "floor_bounce" else sizes
         if method not in METHODS:
-            yield method, sizes[:1] if method == "floor_bounce" else sizes
             continue
         try:
             found = transport(method)
         except NotImplementedError as missing:
-            yield method, str(missing)
+            possible[method] = str(missing)
             continue
         if streaming and not found.streams:
-            yield method, f"{method}: each request waits for its answer: there is no stream"
+            possible[method] = f"{method}: each request waits for its answer: there is no stream"
             continue
         largest = found.largest_bytes
-        yield method, [size for size in sizes if largest is None or size <= largest]
-
-
-def _sit(
-    measure: Measure,
-    methods: list[str],
-    sizes: list[int],
-    count: int,
-    rounds: int,
-    streaming: bool,
-) -> Measured:
-    """Measures all methods, interleaved.
-
-    Returns:
-        For each method: `sizes`, with a list of `sample_set`s of each, or `missing` or `failed`
-        with the reason.
-    """
-    available = available_cpus()
-    if len(available) < 2:
-        reason = "two processes need two processors, this machine gives one"
-        return {method: {"missing": reason} for method in methods}
-    cpus = (available[0], available[-1])
-    measured: Measured = {}
-    for method, can in _possible(methods, sizes, streaming):
-        measured[method] = {"missing": can} if isinstance(can, str) else {"can": can, "sizes": {}}
-    draw = np.random.default_rng(SEED)
-    for _ in range(rounds):
-        for at in draw.permutation(len(methods)):
-            state = measured[methods[at]]
-            if not state.get("can") or "failed" in state:
-                continue
-            order = [int(size) for size in draw.permutation(state["can"])]
-            try:
-                found = measure(methods[at], order, count, cpus)
-            except NotImplementedError as missing:
-                state["missing"] = str(missing)
-                state["can"] = []
-                continue
-            except (ProcessError, RuntimeError, OSError) as error:
-                state["failed"] = f"{methods[at]}: {error}"
-                continue
-            for size, one in found.items():
-                state["sizes"].setdefault(size, []).append(one)
-    return measured
+        possible[method] = [size for size in sizes if largest is None or size <= largest]
+    return possible
 
 
 def setup_cache() -> dict[str, Any]:
@@ -157,15 +112,23 @@ def setup_cache() -> dict[str, Any]:
     state = MachineState()
     quick = is_quick()
     began = time.time()
-    calls = _sit(
-        _roundtrips, ROUNDTRIP_METHODS, QUICK_SIZES if quick else SIZES,
-        iterations(QUICK_SAMPLES if quick else SAMPLES),
-        ROUNDS, False,
-    )  # fmt: skip
-    streams = _sit(
-        _streams, STREAM_METHODS, QUICK_STREAM_SIZES if quick else STREAM_SIZES, STREAMS,
-        QUICK_STREAM_ROUNDS if quick else ROUNDS, True,
-    )  # fmt: skip
+    available = available_cpus()
+    cpus = (available[0], available[-1])
+    sizes = QUICK_SIZES if quick else SIZES
+    stream_sizes = QUICK_STREAM_SIZES if quick else STREAM_SIZES
+    count = iterations(QUICK_SAMPLES if quick else SAMPLES)
+    calls = sit(
+        _possible(ROUNDTRIP_METHODS, sizes, False),
+        lambda method, order: _roundtrips(method, order, count, cpus),
+        ROUNDS,
+        SEED,
+    )
+    streams = sit(
+        _possible(STREAM_METHODS, stream_sizes, True),
+        lambda method, order: _streams(method, order, STREAMS, cpus),
+        QUICK_STREAM_ROUNDS if quick else ROUNDS,
+        SEED,
+    )
     return {
         "roundtrip": calls,
         "oneway": streams,
@@ -176,24 +139,6 @@ def setup_cache() -> dict[str, Any]:
 setup_cache.timeout = 1800  # type: ignore[attr-defined]
 
 
-def _blocks(sets: list[dict[str, Any]]) -> list[Samples]:
-    return [np.array(one["samples_ns"]) for one in sets]
-
-
-def _ratio(measured: Measured, method: str, size: int, to: str) -> dict[str, Any]:
-    """The ratio of two methods of one sitting, with its interval, for the metadata."""
-    own = measured[method]["sizes"].get(str(size))
-    other = measured.get(to, {}).get("sizes", {}).get(str(size))
-    if not own or not other or len(own) != len(other) or method == to:
-        return {}
-    rounds = _blocks(own), _blocks(other)
-    name = f"ratio_to_{'ring' if to == RING else to}"
-    if len(own) < ROUNDS:
-        return {name: float(np.median(round_ratios(*rounds)))}
-    ratio, low, high = ratio_interval(*rounds)
-    return {name: ratio, f"{name}_interval": [low, high]}
-
-
 class _SittingLike:
     """Hands over what `setup_cache` measured."""
 
@@ -201,32 +146,26 @@ class _SittingLike:
     part = ""
 
     def setup(self, cache: dict[str, Any], method: str, payload_size_bytes: int) -> None:
-        state = cache[self.part][method]
-        if "failed" in state:
-            raise RuntimeError(state["failed"])
-        if "missing" in state:
-            raise NotImplementedError(state["missing"])
-        if str(payload_size_bytes) not in state["sizes"]:
-            raise NotImplementedError(f"{method} is not measured at {payload_size_bytes} bytes")
+        sets_of(cache[self.part], method, str(payload_size_bytes))
 
     def _track(
         self, name: str, cache: dict[str, Any], method: str, payload_size_bytes: int
     ) -> Tracked:
-        measured = cache[self.part]
-        sets = measured[method]["sizes"][str(payload_size_bytes)]
+        measured, size = cache[self.part], str(payload_size_bytes)
+        sets = sets_of(measured, method, size)
         metadata: dict[str, Any] = {
             "wait": transport(method).wait if method in METHODS else "spin",
             "order_seed": SEED,
-            **_ratio(measured, method, payload_size_bytes, FLOOR),
-            **_ratio(measured, method, payload_size_bytes, RING),
+            **ratio(measured, method, FLOOR, size, "ratio_to_floor"),
+            **ratio(measured, method, RING, size, "ratio_to_ring"),
             **cpu_per_message(sets),
         }
         if self.part == "oneway":
-            metadata["ns_per_byte"] = median_of_medians(_blocks(sets)) / payload_size_bytes
+            metadata["ns_per_byte"] = median_of_medians(blocks_of(sets)) / payload_size_bytes
         if method.startswith("http_json"):
-            codec = measured.get("json_codec", {}).get("sizes", {}).get(str(payload_size_bytes))
+            codec = measured.get("json_codec", {}).get("parts", {}).get(size)
             if codec:
-                metadata["json_codec_ns"] = median_of_medians(_blocks(codec))
+                metadata["json_codec_ns"] = median_of_medians(blocks_of(codec))
         return hand_over(
             f"ipc.{type(self).__name__}.{name}", [method, payload_size_bytes], sets,
             cache["state"], {"metadata": metadata},

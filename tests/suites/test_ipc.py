@@ -1,86 +1,51 @@
-"""The ipc suite: one sitting with an order from a seed, and what is handed over of it."""
+"""The ipc suite: what its sitting consists of, and what is handed over of it."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import ipc
 from benchmarks.harness import journal
-from benchmarks.harness.processes import ChildFailedError, available_cpus
+from benchmarks.harness.processes import available_cpus
 from benchmarks.harness.sampler import sample_set
 
 CPU = {"client_cpu_ns": 100, "server_cpu_ns": 300, "cpu_messages": 4}
+VALUES = {"shared_memory": 100.0, "tcp": 5000.0, "floor": 50.0}
 
 
-def _fake(value_of: dict[str, float], seen: list[tuple[str, list[int]]]) -> ipc.Measure:
-    def measure(method: str, sizes: list[int], count: int, cpus: tuple[int, int]) -> dict[str, Any]:
-        seen.append((method, sizes))
-        if method == "pipe":
-            raise ChildFailedError("it broke")
-        one = sample_set([value_of[method]] * count, 1, "per_operation", 1.0)
-        return {str(size): {**one, **CPU} for size in sizes}
-
-    return measure
-
-
-VALUES = {"shared_memory": 100.0, "tcp": 5000.0, "floor": 50.0, "posix_mq": 1.0}
-METHODS = ["shared_memory", "tcp", "pipe", "floor", "posix_mq"]
-
-
-def test_a_sitting_is_interleaved_in_an_order_that_its_seed_gives() -> None:
-    runs = []
-    for _ in range(2):
-        seen: list[tuple[str, list[int]]] = []
-        measured = ipc._sit(_fake(VALUES, seen), METHODS, [64, 1 << 20], 3, 6, False)
-        runs.append(seen)
-    assert runs[0] == runs[1]
-    rounds = [[method for method, _ in seen if method != "pipe"][i : i + 4] for i in (0, 4, 8)]
-    assert all(sorted(one) == sorted(set(METHODS) - {"pipe"}) for one in rounds)
-    assert len({tuple(one) for one in rounds}) > 1
-    assert {tuple(sizes) for method, sizes in seen if method == "tcp"} > {(64, 1 << 20)}
-    assert [len(sets) for sets in measured["tcp"]["sizes"].values()] == [6, 6]
-    assert set(measured["posix_mq"]["sizes"]) == {"64"}, "what it cannot carry is left out"
-
-
-def test_one_way_that_fails_costs_the_others_nothing() -> None:
-    seen: list[tuple[str, list[int]]] = []
-    measured = ipc._sit(_fake(VALUES, seen), METHODS, [64], 3, 6, False)
-    assert "it broke" in measured["pipe"]["failed"]
-    assert [method for method, _ in seen].count("pipe") == 1
-    suite = ipc.RoundTrip()
-    with pytest.raises(RuntimeError, match="pipe: it broke"):
-        suite.setup({"roundtrip": measured}, "pipe", 64)
-    suite.setup({"roundtrip": measured}, "tcp", 64)
-    with pytest.raises(NotImplementedError, match="not measured at 256"):
-        suite.setup({"roundtrip": measured}, "tcp", 256)
-
-
-def test_what_is_missing_is_not_measured_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
+def test_each_way_is_measured_at_the_sizes_that_it_can_carry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "zmq", None)
-    measured = ipc._sit(_fake(VALUES, []), ["zeromq", "http_json"], [64], 3, 6, True)
-    assert "zmq" in measured["zeromq"]["missing"]
-    assert "no stream" in measured["http_json"]["missing"]
-    with pytest.raises(NotImplementedError, match="zmq"):
-        ipc.OneWay().setup({"oneway": measured}, "zeromq", 64)
+    methods = ["tcp", "posix_mq", "floor_bounce", "zeromq", "http_json"]
+    calls = ipc._possible(methods, [64, 1 << 20], False)
+    assert calls["tcp"] == calls["http_json"] == [64, 1 << 20]
+    assert calls["posix_mq"] == calls["floor_bounce"] == [64]
+    assert "zmq" in calls["zeromq"]
+    assert "no stream" in ipc._possible(methods, [64], True)["http_json"]
 
 
 def test_one_processor_is_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ipc, "available_cpus", lambda: [3])
-    measured = ipc._sit(_fake(VALUES, []), METHODS, [64], 3, 6, False)
-    assert all("two processors" in state["missing"] for state in measured.values())
+    assert "two processors" in ipc._possible(["tcp"], [64], False)["tcp"]
 
 
 def test_what_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AETHERLESS_JOURNAL_DIR", str(tmp_path))
-    measured = ipc._sit(_fake(VALUES, []), METHODS, [64], 3, 6, False)
+    measured = {
+        method: {"parts": {"64": [{**sample_set([ns] * 3, 1, "per_operation", 1.0), **CPU}] * 6}}
+        for method, ns in VALUES.items()
+    }
     cache = {"roundtrip": measured, "state": {"steal_seconds": 0.0}}
-    tracked = ipc.RoundTrip().track_roundtrip(cache, "tcp", 64)
+    suite = ipc.RoundTrip()
+    suite.setup(cache, "tcp", 64)
+    with pytest.raises(NotImplementedError, match="not measured at 256"):
+        suite.setup(cache, "tcp", 256)
+    tracked = suite.track_roundtrip(cache, "tcp", 64)
     assert tracked["number"] == 1
     assert np.allclose(tracked["samples"], [5e-6] * 18)
     [(_, _, record)] = journal.read(tmp_path)

@@ -1,0 +1,77 @@
+"""A sitting: an order from a seed, and neither a lack nor a failure keeps the rest from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from benchmarks.harness.processes import ChildFailedError
+from benchmarks.harness.sampler import sample_set
+from benchmarks.harness.sitting import ratio, sets_of, sit
+
+POSSIBLE: dict[str, Any] = {
+    "ring": ["64", "1024"],
+    "tcp": ["64", "1024"],
+    "pipe": ["64", "1024"],
+    "floor": ["64"],
+    "zeromq": "zmq is not installed",
+}
+VALUES = {"ring": 100.0, "tcp": 5000.0, "floor": 50.0}
+
+
+class Fake:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, list[str]]] = []
+
+    def __call__(self, name: str, parts: list[str]) -> Mapping[str, dict[str, Any]]:
+        self.seen.append((name, parts))
+        if name == "pipe":
+            raise ChildFailedError("it broke")
+        if name == "floor" and len(self.seen) > 8:
+            raise NotImplementedError("no compiler any more")
+        return {part: sample_set([VALUES[name]] * 3, 1, "per_operation", 1.0) for part in parts}
+
+
+def test_a_sitting_is_interleaved_in_an_order_that_its_seed_gives() -> None:
+    runs = []
+    for _ in range(2):
+        fake = Fake()
+        measured = sit(POSSIBLE, fake, 6, 7)
+        runs.append(fake.seen)
+    assert runs[0] == runs[1]
+    names = [name for name, _ in fake.seen if name in ("ring", "tcp")]
+    rounds = [tuple(names[at : at + 2]) for at in range(0, 12, 2)]
+    assert all(sorted(one) == ["ring", "tcp"] for one in rounds)
+    assert len(set(rounds)) == 2
+    assert {tuple(parts) for name, parts in fake.seen if name == "tcp"} == {
+        ("64", "1024"),
+        ("1024", "64"),
+    }
+    assert [len(sets_of(measured, "tcp", part)) for part in ("64", "1024")] == [6, 6]
+
+
+def test_one_that_fails_or_is_missing_costs_the_others_nothing() -> None:
+    fake = Fake()
+    measured = sit(POSSIBLE, fake, 6, 7)
+    assert [name for name, _ in fake.seen].count("pipe") == 1
+    with pytest.raises(RuntimeError, match="pipe: it broke"):
+        sets_of(measured, "pipe", "64")
+    for name, why in (("zeromq", "zmq is not installed"), ("floor", "no compiler any more")):
+        with pytest.raises(NotImplementedError, match=why):
+            sets_of(measured, name, "64")
+    with pytest.raises(NotImplementedError, match="not measured at 256"):
+        sets_of(measured, "tcp", "256")
+
+
+def test_ratios_are_those_of_rounds() -> None:
+    measured = sit(POSSIBLE, Fake(), 6, 7)
+    assert ratio(measured, "tcp", "ring", "64", "to_ring") == {
+        "to_ring": 50.0,
+        "to_ring_interval": [50.0, 50.0],
+    }
+    for name, to in (("ring", "ring"), ("tcp", "pipe"), ("zeromq", "ring"), ("tcp", "unheard of")):
+        assert ratio(measured, name, to, "64", "key") == {}
+    few = sit({"ring": ["64"], "tcp": ["64"]}, Fake(), 2, 7)
+    assert ratio(few, "tcp", "ring", "64", "key") == {"key": 50.0}
