@@ -15,7 +15,7 @@ import itertools
 import json
 import math
 import os
-import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,11 @@ RESULT_FORMAT = 2
 BENCHMARKS_FORMAT = 2
 _NOT_RESULTS = frozenset({"machine.json", "benchmarks.json"})
 _REQUIRED = ("commit_hash", "env_name", "params", "result_columns", "results")
-_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
+# JSON's readers give no exact whole number beyond it.
+LARGEST_WHOLE = 1 << 53
+# The year 2100: asv measured nothing later.
+_LAST_MS = 4_102_444_800_000
+_MOST_COMBINATIONS = 1_000_000
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
 
 
@@ -95,7 +98,7 @@ class ResultFile:
         for row in self.rows.values():
             if isinstance(row, list) and at is not None and at < len(row):
                 value = row[at]
-                if isinstance(value, int | float) and math.isfinite(value):
+                if isinstance(value, int | float) and 0 <= value <= _LAST_MS:
                     latest = max(latest, int(value))
         return latest
 
@@ -146,7 +149,10 @@ def parse_json(data: bytes) -> Any:
             return orjson.loads(quoted)
         except orjson.JSONDecodeError:
             pass
-    return json.loads(data)
+    found = json.loads(data)
+    # The slow parser lets half a character pass ("\\ud800"), which nobody can write or print.
+    json.dumps(found, ensure_ascii=False).encode()
+    return found
 
 
 def as_number(value: object) -> float | None:
@@ -155,38 +161,30 @@ def as_number(value: object) -> float | None:
         return _MARKS.get(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    return float(value) if abs(value) < 1e300 else math.inf
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file, or StoreError with its name and the reason."""
+    try:
+        # Not to wait for the other end of a pipe that somebody has put there.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise StoreError(f"{path}: not a regular file")
+            return file.read()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def load_json(path: Path) -> Any:
     """Parse a file, or raise StoreError with its name and the reason."""
     try:
-        return parse_json(path.read_bytes())
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return parse_json(read_bytes(path))
     except RecursionError as error:
         raise StoreError(f"{path}: nested too deeply to be a result file") from error
     except ValueError as error:
         raise StoreError(f"{path}: not valid JSON, perhaps cut short: {error}") from error
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Read ``asv.conf.json``, which may hold comments and trailing commas."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise StoreError(f"{path}: not UTF-8 text: {error}") from error
-    text = _COMMENT.sub(lambda found: found.group(1) or " ", text)
-    text = _TRAILING_COMMA.sub(lambda found: found.group(1) or "", text)
-    try:
-        config = json.loads(text)
-    except ValueError as error:
-        raise StoreError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise StoreError(f"{path}: not a JSON object")
-    return config
 
 
 def read_benchmarks(store: Path) -> dict[str, Benchmark]:
@@ -206,7 +204,17 @@ def list_store(store: Path) -> StoreListing:
     """Find the result files under a store, each with the machine its folder is for."""
     files: list[tuple[Path, str]] = []
     problems: list[str] = []
-    for folder, subfolders, names in os.walk(store):
+    seen: set[tuple[int, int]] = set()
+
+    def cannot(error: OSError) -> None:
+        problems.append(f"{error.filename}: cannot be read: {error.strerror}")
+
+    for folder, subfolders, names in os.walk(store, onerror=cannot, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:  # a link to where we have been
+            subfolders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         found = sorted(
             name
@@ -276,12 +284,12 @@ def parameter_value(text: str) -> int | float | str | bool | None:
 def _benchmark(name: str, raw: Mapping[str, Any]) -> Benchmark:
     pretty = raw.get("pretty_name")
     plain = not isinstance(pretty, str) or not pretty or pretty == name
-    processes = raw.get("processes")
+    processes, names = raw.get("processes"), raw.get("param_names")
     return Benchmark(
         name=name,
         unit=str(raw.get("unit", "")),
         stem=name.replace(".", "_") if plain else str(pretty),
-        param_names=tuple(str(item) for item in raw.get("param_names") or ()),
+        param_names=tuple(str(item) for item in names) if isinstance(names, list) else (),
         version=None if raw.get("version") is None else str(raw["version"]),
         processes=processes if isinstance(processes, int) and processes > 0 else None,
     )
@@ -296,10 +304,14 @@ def _entries_of_row(path: Path, name: str, row: Mapping[str, Any]) -> Iterator[E
     if not isinstance(axes, list) or not all(isinstance(axis, list) for axis in axes):
         raise StoreError(f"{path}: the parameters of {name!r} are not lists")
     count = math.prod(len(axis) for axis in axes)
+    if count > _MOST_COMBINATIONS:
+        raise StoreError(f"{path}: {name!r} has {count} combinations of parameters")
     results = _spread(path, name, row, "result", count)
     samples = _spread(path, name, row, "samples", count)
     numbers = _spread(path, name, row, "stats_number", count)
-    started, duration = as_number(row.get("started_at")), as_number(row.get("duration"))
+    started = as_number(row.get("started_at"))
+    started = -1.0 if started is None else started
+    duration = as_number(row.get("duration"))
     version = row.get("version")
     for position, combination in enumerate(itertools.product(*axes)):
         result, taken, number = results[position], samples[position], numbers[position]
@@ -313,8 +325,8 @@ def _entries_of_row(path: Path, name: str, row: Mapping[str, Any]) -> Iterator[E
             parameters=tuple(str(part) for part in combination),
             state=state,
             samples=taken if isinstance(taken, list) and taken else None,
-            number=number if isinstance(number, int) and number > 0 else 1,
-            started_at_ms=int(started) if started is not None and math.isfinite(started) else None,
+            number=number if type(number) is int and 0 < number <= LARGEST_WHOLE else 1,
+            started_at_ms=int(started) if 0 <= started <= _LAST_MS else None,
             duration_s=duration if duration is not None and math.isfinite(duration) else 0.0,
             version=None if version is None else str(version),
         )

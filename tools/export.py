@@ -21,13 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.harness.asv_config import ConfigError, results_folder
 from tools import report
 from tools.asv_store import (
     Benchmark,
     StoreError,
     list_store,
     read_benchmarks,
-    read_config,
     read_result,
 )
 from tools.command import Parser
@@ -103,7 +103,10 @@ def export_store(
     problems = list(listing.problems)
     found = _of_machine(store, listing.files, selection.machine)
     if not found:
-        raise UsageError(f"--store {store}: holds no results; run `asv run --record-samples`")
+        unread = "".join(f"; {problem}" for problem in problems)
+        raise UsageError(
+            f"--store {store}: holds no results; run `asv run --record-samples`{unread}"
+        )
     benchmarks: dict[str, Benchmark] = {}
     try:
         benchmarks = read_benchmarks(store)
@@ -205,12 +208,9 @@ def _default_store() -> Path:
     if not CONFIG.is_file():
         raise UsageError(f"no {CONFIG} in {Path.cwd()}; give --store or run from the repository")
     try:
-        configured = read_config(CONFIG).get("results_dir", "results")
-    except StoreError as error:
+        return results_folder(CONFIG)
+    except ConfigError as error:
         raise UsageError(f"{error}; mend it or give --store") from error
-    if not isinstance(configured, str):
-        raise UsageError(f"{CONFIG}: results_dir is not a text; mend it or give --store")
-    return Path(configured)
 
 
 def _of_machine(store: Path, files: Sequence[_Found], machine: str | None) -> list[_Found]:
@@ -241,7 +241,8 @@ def _choose(
         if not fitting:
             latest = {h.commit[:8]: None for _, h in sorted(sound, key=lambda s: -_start(s[1]))}
             known = ", ".join(list(latest)[:8]) or "none"
-            raise UsageError(f"--commit {prefix}: no results of it; measured last: {known}")
+            unread = "".join(f"; {problem}" for problem in problems)
+            raise UsageError(f"--commit {prefix}: no results of it; measured last: {known}{unread}")
         if len(fitting) > 1:
             some = ", ".join(text[:12] for text in fitting[:8])
             raise UsageError(f"--commit {prefix}: fits several ({some}); give more digits")
@@ -268,7 +269,7 @@ def _extract(job: _Job, found: _Found) -> _Outcome:
     except StoreError as error:
         return _Outcome(problems=(str(error),))
     documents: list[report.Encoded] = []
-    for category, document in extract.documents.items():
+    for category, document in extract.documents:
         try:
             documents.append(report.encode(category, document))
         except (report.ReportError, TypeError) as error:

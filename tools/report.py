@@ -7,6 +7,7 @@ schema, and written so that a reader sees either the whole file or none.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import tempfile
@@ -22,7 +23,7 @@ import fastjsonschema
 import orjson
 
 from tools.asv_store import Benchmark, Entry, ResultFile, parameter_value
-from tools.run_records import Record, RunRecords
+from tools.run_records import SYSTEM_FIELDS, Record, RunRecords
 from tools.summary import Request, Summary, summarise
 
 SUITE = "aetherless-benchmarks"
@@ -37,13 +38,12 @@ SCHEMA_PATH = (
     Path(__file__).resolve().parents[1] / "data" / "schema" / ("benchmark_result.schema.json")
 )
 _NANOSECONDS = {"seconds": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0, "nanoseconds": 1.0}
-_SYSTEM_KEYS = (
-    "os", "os_version", "kernel_version", "cpu_model", "cpu_cores", "memory_bytes", "hostname"
-)  # fmt: skip
+# Rows with a longer pause between them were measured by different runs.
+PAUSE_MS = 3_600_000
 _OWN_KEYS = frozenset({
     "benchmark", "sampling", "samples", "number", "processes", "samples_per_process",
     "clock_cost_ns", "commit", "machine", "asv_environment", "python", "requirements",
-    "warnings", "cpu", "environment",
+    "warnings", "cpu", "environment", "started_at",
 })  # fmt: skip
 _UNFIT = re.compile(r"[^A-Za-z0-9_.+-]+")
 _NO_RECORD = (
@@ -60,19 +60,19 @@ class ReportError(Exception):
 
 @dataclass(slots=True)
 class Extract:
-    """What one result file gave: documents by category, and what was left out and why."""
+    """What one result file gave: documents with their category, and what was left out and why."""
 
-    documents: dict[str, Document] = field(default_factory=dict)
+    documents: list[tuple[str, Document]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A valid document as bytes; ``run`` is its timestamp, commit, machine, environment."""
+    """A valid document as bytes; ``run`` tells the measuring run from others."""
 
     category: str
-    run: tuple[str, str, str, str]
+    run: tuple[str, ...]
     content: bytes
 
 
@@ -86,6 +86,9 @@ class _Measured:
     sampling: str
     number: int
     request: Request
+
+
+_Item = tuple[_Measured, Summary]
 
 
 def build_documents(
@@ -112,7 +115,13 @@ def build_documents(
             extract.skipped.append((name, reason or "unknown benchmark"))
             continue
         taken[name] = entry.benchmark
-        record = records.find(entry, run.commit)
+        record = records.find(entry)
+        if record is not None and entry.number > 1 and record["number"] != entry.number:
+            extract.problems.append(
+                f"{run.path}: {name}: {entry.number} operations a sample, its run record says"
+                f" {record['number']}; left out"
+            )
+            continue
         measured.append(_prepare(name, category, benchmark, entry, record))
     by_category: dict[str, list[tuple[_Measured, Summary]]] = {}
     for item, answer in zip(measured, summarise([m.request for m in measured]), strict=True):
@@ -121,7 +130,8 @@ def build_documents(
         else:
             extract.skipped.append((item.name, answer))
     for category, items in by_category.items():
-        extract.documents[category] = _document_of(run, items)
+        for system_info, together in _runs(run, items):
+            extract.documents.append((category, _document_of(run, system_info, together)))
     return extract
 
 
@@ -266,34 +276,54 @@ def _why_not(benchmark: Benchmark | None, category: str | None, entry: Entry) ->
 def _prepare(
     name: str, category: str, benchmark: Benchmark, entry: Entry, record: Record | None
 ) -> _Measured:
-    number = entry.number
-    blocks = number > 1
-    if record is not None:
-        noted = record.get("number")
-        if isinstance(noted, int) and noted > 0:
-            number = noted
-        blocks = blocks or number > 1 or record.get("sampling") == "blocks"
+    number = entry.number if record is None else record["number"]
+    blocks = number > 1 or (record is not None and record["sampling"] == "blocks")
     request = Request(entry.samples or (), _NANOSECONDS[benchmark.unit], not blocks)
     sampling = "block_means" if blocks else "per_operation"
     return _Measured(name, category, benchmark, entry, record, sampling, number, request)
 
 
-def _document_of(run: ResultFile, items: Sequence[tuple[_Measured, Summary]]) -> Document:
-    started = min(item.entry.started_at_ms or 0 for item, _ in items)
-    noted = [_noted_system(item.record) for item, _ in items]
-    system_info = next((found for found in noted if found), None) or asv_system_info(run)
-    results = [
-        _result(run, item, summary, found is not None and found != system_info)
-        for (item, summary), found in zip(items, noted, strict=True)
-    ]
-    return build_document(timestamp_of(started), system_info, results)
+def _runs(run: ResultFile, items: Sequence[_Item]) -> list[tuple[dict[str, Any], list[_Item]]]:
+    """What was measured together: on one machine, with no long pause in between.
+
+    asv keeps the newest row of each benchmark in one file, whenever and wherever it was taken.
+    """
+    runs: list[tuple[dict[str, Any], list[_Item]]] = []
+    for together in _without_pauses(items):
+        noted = [found for item, _ in together if (found := _noted_system(item.record))]
+        # What has no record was measured beside the rest, if all the rest is from one machine.
+        alike = bool(noted) and all(found == noted[0] for found in noted)
+        otherwise = noted[0] if alike else asv_system_info(run)
+        by_machine: dict[tuple[Any, ...], tuple[dict[str, Any], list[_Item]]] = {}
+        for item in together:
+            info = _noted_system(item[0].record) or otherwise
+            by_machine.setdefault(tuple(info.values()), (info, []))[1].append(item)
+        runs += by_machine.values()
+    return runs
+
+
+def _without_pauses(items: Sequence[_Item]) -> list[list[_Item]]:
+    groups: list[list[_Item]] = []
+    ended_ms = -math.inf
+    for item in sorted(items, key=_started_ms):
+        if _started_ms(item) > ended_ms + PAUSE_MS:
+            groups.append([])
+        groups[-1].append(item)
+        ended_ms = max(ended_ms, _started_ms(item) + item[0].entry.duration_s * 1000)
+    return groups
+
+
+def _started_ms(item: _Item) -> int:
+    return item[0].entry.started_at_ms or 0
+
+
+def _document_of(run: ResultFile, system_info: dict[str, Any], items: Sequence[_Item]) -> Document:
+    results = [_result(run, item, summary) for item, summary in items]
+    return build_document(timestamp_of(min(map(_started_ms, items))), system_info, results)
 
 
 def _noted_system(record: Record | None) -> dict[str, Any] | None:
-    info = None if record is None else record.get("system_info")
-    if not isinstance(info, Mapping) or not all(key in info for key in _SYSTEM_KEYS):
-        return None
-    return {key: info[key] for key in _SYSTEM_KEYS}
+    return None if record is None else {key: record["system_info"][key] for key in SYSTEM_FIELDS}
 
 
 def asv_system_info(run: ResultFile) -> dict[str, Any]:
@@ -319,15 +349,13 @@ def _whole(value: object) -> int | None:
     return number if number > 0 else None
 
 
-def _result(run: ResultFile, item: _Measured, summary: Summary, elsewhere: bool) -> dict[str, Any]:
+def _result(run: ResultFile, item: _Measured, summary: Summary) -> dict[str, Any]:
     samples = len(item.entry.samples or ())
     iterations = samples * item.number
     record: Record = item.record or {}
-    warnings = [str(text) for text in record.get("warnings") or ()]
+    warnings = list(record.get("warnings", ()))
     if item.record is None:
         warnings.append(_NO_RECORD)
-    if elsewhere:
-        warnings.append("the run record describes another machine than system_info")
     metadata: dict[str, Any] = {}
     names = item.benchmark.param_names
     for position, text in enumerate(item.entry.parameters):
@@ -358,9 +386,8 @@ def _result(run: ResultFile, item: _Measured, summary: Summary, elsewhere: bool)
     for key in ("cpu", "environment"):
         if key in record:
             metadata[key] = record[key]
-    own = record.get("metadata")
-    if isinstance(own, Mapping):  # what only this benchmark has to say
-        metadata = {**own, **metadata}
+    metadata["started_at"] = timestamp_of(item.entry.started_at_ms or 0)
+    metadata = {**record.get("metadata", {}), **metadata}  # what only this benchmark has to say
     result: dict[str, Any] = {
         "name": item.name,
         "category": item.category,
@@ -391,7 +418,7 @@ def _throughput(messages: int, size_bytes: int, duration_ns: float) -> dict[str,
 
 
 def _candidates(folder: Path, encoded: Encoded) -> Iterable[Path]:
-    timestamp, commit, _, _ = encoded.run
+    timestamp, commit, *_ = encoded.run
     stem = f"{encoded.category}_" + re.sub(r"[-:]|\.\d+", "", timestamp)
     yield folder / f"{stem}.json"
     stem = f"{stem}_{commit[:8]}" if commit else stem
@@ -402,17 +429,18 @@ def _candidates(folder: Path, encoded: Encoded) -> Iterable[Path]:
         count += 1
 
 
-def _identity(document: Document) -> tuple[str, str, str, str]:
+def _identity(document: Document) -> tuple[str, ...]:
     first = document["results"][0]["metadata"]
     return (
         str(document["timestamp"]),
         str(first.get("commit", "")),
         str(first.get("machine", "")),
         str(first.get("asv_environment", "")),
+        orjson.dumps(document["system_info"], option=orjson.OPT_SORT_KEYS).decode(),
     )
 
 
-def _same_run(content: bytes, run: tuple[str, str, str, str]) -> bool:
+def _same_run(content: bytes, run: tuple[str, ...]) -> bool:
     try:
         return _identity(orjson.loads(content)) == run
     except (ValueError, LookupError, TypeError, AttributeError):

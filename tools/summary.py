@@ -81,8 +81,22 @@ def _fill_and_summarise(
             answers[position] = "samples that are not finite numbers"
             continue
         good.append(position)
+    _refuse_truths(matrix, good, requests, answers)
     with np.errstate(invalid="ignore", over="ignore"):
         _summarise_rows(matrix[: len(good)], good, requests, answers)
+
+
+def _refuse_truths(
+    matrix: NDArray[np.float64],
+    positions: Sequence[int],
+    requests: Sequence[Request],
+    answers: list[Summary | str],
+) -> None:
+    """JSON's true and false have been packed as 1 and 0; only where there are any is it looked."""
+    rows = matrix[: len(positions)]
+    for row in np.flatnonzero(((rows == 0) | (rows == 1)).any(axis=1)).tolist():
+        if any(isinstance(sample, bool) for sample in requests[positions[row]].samples):
+            answers[positions[row]] = "samples that are not finite numbers"
 
 
 def _summarise_rows(
@@ -115,8 +129,13 @@ def _summarise_rows(
     )  # fmt: skip
     for row, (least, most, mean, median, deviation, total) in enumerate(table):
         position = positions[row]
+        if answers[position]:
+            continue
         if not math.isfinite(total) or not math.isfinite(deviation):
             answers[position] = "samples that are not finite numbers"
+            continue
+        if least < 0:
+            answers[position] = "samples below zero"
             continue
         metrics = {"min_ns": least, "max_ns": most, "mean_ns": mean, "median_ns": median}
         if requests[position].tails:

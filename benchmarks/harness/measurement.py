@@ -129,9 +129,11 @@ def hand_over(
     number, sampling = kinds.pop()
     costs = [one["clock_cost_ns"] for one in sets]
     clock_cost_ns = None if None in costs else float(np.median(costs))
+    samples = (np.concatenate(blocks) / 1e9).tolist()
     journal.append(
         benchmark,
         [repr(parameter) for parameter in parameters],
+        samples,
         {
             "sampling": sampling,
             "number": number,
@@ -144,7 +146,7 @@ def hand_over(
             **extra,
         },
     )
-    return {"samples": (np.concatenate(blocks) / 1e9).tolist(), "number": number}
+    return {"samples": samples, "number": number}
 
 
 def warnings_of(

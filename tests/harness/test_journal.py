@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import platform
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from benchmarks.harness import journal
+from benchmarks.harness.asv_config import ConfigError
+from tests.harness.journals import records_in
 
 VARIABLES = ("AETHERLESS_JOURNAL_DIR", "ASV_CONF_DIR", "ASV_COMMIT", "ASV_ENV_NAME")
 
@@ -20,7 +25,7 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nowhere_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    journal.append("a.B.track_c", [], {})
+    journal.append("a.B.track_c", [], [1.0], {})
     assert list(tmp_path.rglob("*")) == []
 
 
@@ -30,20 +35,17 @@ def test_append_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("ASV_COMMIT", "0123456789abcdef")
     monkeypatch.setenv("ASV_ENV_NAME", "virtualenv-py3.11")
     for number in range(2):
-        journal.append("a.B.track_c", ["64", "'x'"], {"number": number})
-    found = list(journal.read(target))
-    assert [(path.name, line) for path, line, _ in found] == [
-        ("01234567-virtualenv-py3.11.jsonl", 1),
-        ("01234567-virtualenv-py3.11.jsonl", 2),
-    ]
-    record = found[1][2]
-    assert isinstance(record, dict)
+        journal.append("a.B.track_c", ["64", "'x'"], [0.5, 1.5, 2.5], {"number": number})
+    [path] = target.iterdir()
+    assert path.name == f"{platform.node()}-01234567-virtualenv-py3.11.jsonl"
+    record = records_in(target)[1]
+    assert record["samples"] == [3, 0.5, 1.5, 2.5]
     assert record["parameters"] == ["64", "'x'"]
     assert record["commit"] == "0123456789abcdef"
     assert record["number"] == 1
     assert isinstance(record["recorded_at_ms"], int)
     assert target.stat().st_mode & 0o777 == 0o700
-    assert found[0][0].stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_in_the_store_of_asv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,16 +53,16 @@ def test_in_the_store_of_asv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         '{\n  // a comment\n  "results_dir": "kept",\n  "show": "https://example.org/"\n}\n'
     )
     monkeypatch.setenv("ASV_CONF_DIR", str(tmp_path))
-    journal.append("a.B.track_c", [], {})
+    journal.append("a.B.track_c", [], [1.0], {})
     assert [path.name for path in (tmp_path / "kept/journal").iterdir()] == [
-        "worktree-present.jsonl"
+        f"{platform.node()}-worktree-present.jsonl"
     ]
 
 
 def test_a_name_cannot_leave_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AETHERLESS_JOURNAL_DIR", str(tmp_path / "in"))
     monkeypatch.setenv("ASV_ENV_NAME", "existing-_usr/../../out")
-    journal.append("a.B.track_c", [], {})
+    journal.append("a.B.track_c", [], [1.0], {})
     assert len(list((tmp_path / "in").iterdir())) == 1
 
 
@@ -69,12 +71,30 @@ def test_figures_that_are_no_json_are_refused(
 ) -> None:
     monkeypatch.setenv("AETHERLESS_JOURNAL_DIR", str(tmp_path))
     with pytest.raises(ValueError):
-        journal.append("a.B.track_c", [], {"spread": float("nan")})
-    assert list(journal.read(tmp_path)) == []
+        journal.append("a.B.track_c", [], [1.0], {"spread": float("nan")})
+    assert records_in(tmp_path) == []
 
 
-def test_broken_lines_do_not_hide_good_ones(tmp_path: Path) -> None:
-    good = json.dumps({"benchmark": "a"}).encode()
-    (tmp_path / "x.jsonl").write_bytes(b"{half\n" + good + b"\n[1]\n\xff\n" + good + b"\n")
-    kinds = [type(content) for _, _, content in journal.read(tmp_path)]
-    assert kinds == [str, dict, str, str, dict]
+def test_a_line_that_a_crash_cut_short_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AETHERLESS_JOURNAL_DIR", str(tmp_path))
+    journal.append("a.B.track_c", [], [1.0], {})
+    [path] = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    journal.append("a.B.track_c", [], [2.0], {})
+    lines = [line for line in path.read_bytes().split(b"\n") if line]
+    assert json.loads(lines[-1])["samples"] == [1, 2.0, 2.0, 2.0]
+
+
+def test_asv_without_its_variables_still_leads_to_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in an existing environment, for which asv sets nothing.
+    monkeypatch.setattr(journal, "ROOT", tmp_path)
+    monkeypatch.setitem(sys.modules, "asv_runner", ModuleType("asv_runner"))
+    with pytest.raises(ConfigError, match=r"asv\.conf\.json: cannot be read"):
+        journal.append("a.B.track_c", [], [1.0], {})
+    (tmp_path / "asv.conf.json").write_text('{"results_dir": "r", /* with */ "a": [1, ], } // this')
+    journal.append("a.B.track_c", [], [1.0], {})
+    assert len(records_in(tmp_path / "r/journal")) == 1

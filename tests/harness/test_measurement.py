@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.harness import journal
 from benchmarks.harness.measurement import measure, warnings_of
 from benchmarks.harness.processes import Task
+from tests.harness.journals import records_in
 
 TIMEOUT_S = 60.0
 
@@ -26,7 +26,7 @@ def test_blocks_stay_in_order_and_are_recorded(
     answer = measure("a.B.track_c", [64], tasks, TIMEOUT_S)
     assert answer["number"] == 1
     assert np.array(answer["samples"]) * 1e9 == pytest.approx([100, 101, 102, 100, 101, 103])
-    ((_, _, record),) = journal.read(tmp_path)
+    [record] = records_in(tmp_path)
     assert isinstance(record, dict)
     assert record["parameters"] == ["64"]
     assert (record["processes"], record["samples_per_process"]) == (3, 2)
@@ -41,7 +41,7 @@ def test_unequal_or_empty_blocks_are_an_error(
     monkeypatch.setenv("AETHERLESS_JOURNAL_DIR", str(tmp_path))
     with pytest.raises(ValueError):
         measure("a.B.track_c", [], [_task(block) for block in blocks], TIMEOUT_S)
-    assert list(journal.read(tmp_path)) == []
+    assert records_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(

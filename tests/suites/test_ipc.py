@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks import ipc
-from benchmarks.harness import journal
 from benchmarks.harness.processes import available_cpus
 from benchmarks.harness.sampler import sample_set
+from tests.harness.journals import records_in
 
 CPU = {"client_cpu_ns": 100, "server_cpu_ns": 300, "cpu_messages": 4}
 VALUES = {"shared_memory": 100.0, "tcp": 5000.0, "floor": 50.0}
@@ -48,8 +48,7 @@ def test_what_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     tracked = suite.track_roundtrip(cache, "tcp", 64)
     assert tracked["number"] == 1
     assert np.allclose(tracked["samples"], [5e-6] * 18)
-    [(_, _, record)] = journal.read(tmp_path)
-    assert isinstance(record, dict)
+    [record] = records_in(tmp_path)
     assert (record["processes"], record["samples_per_process"]) == (6, 3)
     metadata = record["metadata"]
     assert metadata["ratio_to_floor"] == 100 and metadata["ratio_to_floor_interval"] == [100, 100]

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
+from benchmarks.harness.journal import fingerprint
 from tests.tools.make_store import (
     COMMIT,
     STARTED,
@@ -30,19 +32,23 @@ from tools import export, report
 
 SAMPLES = [n * 1e-6 for n in range(1, 1001)]
 WRITE = "ring_buffer.Write.track_operation"
+MANY = "ring_buffer.Many.track_operation"
 SIZES = ["64", "1024"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def record(parameter: str = "64", **changes: Any) -> dict[str, Any]:
+def record(
+    parameter: str = "64", samples: Sequence[float] = SAMPLES, **changes: Any
+) -> dict[str, Any]:
     info = {
         "os": "Linux", "os_version": "Debian 12", "kernel_version": "6.1.0", "cpu_cores": 2,
         "cpu_model": "Real CPU", "memory_bytes": 1 << 33, "hostname": "host",
     }  # fmt: skip
     return {
-        "benchmark": WRITE, "parameters": [parameter], "recorded_at_ms": STARTED + 500,
-        "commit": COMMIT, "sampling": "per_operation", "number": 1, "processes": 4,
-        "samples_per_process": 250, "clock_cost_ns": 31.5, "warnings": ["noisy"],
+        "benchmark": WRITE, "parameters": [parameter], "samples": fingerprint(samples),
+        "recorded_at_ms": STARTED + 500, "commit": COMMIT, "sampling": "per_operation",
+        "number": 1, "processes": 4, "samples_per_process": len(samples) // 4,
+        "clock_cost_ns": 31.5, "warnings": ["noisy"],
         "cpu": [0, 1], "system_info": info, "environment": {"governor": "unknown"}, **changes,
     }  # fmt: skip
 
@@ -54,7 +60,7 @@ def store(tmp_path: Path) -> Path:
         tmp_path / "store",
         [
             benchmark(WRITE, sizes, pretty_name="ring_buffer_write"),
-            benchmark("ring_buffer.Many.track_operation", sizes, pretty_name="ring_buffer_many"),
+            benchmark(MANY, sizes, pretty_name="ring_buffer_many"),
             benchmark(
                 "ring_buffer.Write.time_operation", sizes, "time",
                 pretty_name="ring_buffer_write", processes=2,
@@ -90,7 +96,7 @@ def results(output: Path) -> dict[str, dict[str, Any]]:
 
 def test_metrics_come_from_the_samples(store: Path, tmp_path: Path) -> None:
     write_result(store, {WRITE: write_row()})
-    write_journal(store, [record("64"), record("1024")])
+    write_journal(store, [record("64"), record("1024", SAMPLES[:500])])
     assert run(store, tmp_path / "out") == 0
     (path,) = (tmp_path / "out").iterdir()
     assert path.name == "ring_buffer_20251227T124816Z.json"
@@ -114,11 +120,7 @@ def test_metrics_come_from_the_samples(store: Path, tmp_path: Path) -> None:
 
 def test_without_run_record_says_so(store: Path, tmp_path: Path) -> None:
     write_result(store, {WRITE: write_row()})
-    write_journal(store, [
-        record(commit="f" * 40),
-        record(recorded_at_ms=STARTED + 10**7),
-        record("4096"),
-    ])  # fmt: skip
+    write_journal(store, [record("4096"), record(samples=SAMPLES[::-1])])
     assert run(store, tmp_path / "out") == 0
     (document,) = documents(tmp_path / "out")
     assert document["system_info"] == {
@@ -130,15 +132,156 @@ def test_without_run_record_says_so(store: Path, tmp_path: Path) -> None:
     assert metadata["processes"] is None and metadata["clock_cost_ns"] is None
 
 
-def test_the_record_nearest_behind_the_start_is_taken(store: Path, tmp_path: Path) -> None:
+def test_a_record_goes_with_its_own_samples_and_no_others(store: Path, tmp_path: Path) -> None:
+    others = [2 * sample for sample in SAMPLES]
     write_result(store, {WRITE: write_row()})
     write_journal(store, [
-        record(recorded_at_ms=STARTED - 100, processes=1),
-        record(recorded_at_ms=STARTED + 900, processes=3),
-        record(recorded_at_ms=STARTED + 800, processes=2, commit=COMMIT[:8]),
+        record(samples=others, processes=1, samples_per_process=1000),
+        record(processes=2, samples_per_process=500),
+        record(samples=others, processes=5, samples_per_process=200),
     ])  # fmt: skip
     assert run(store, tmp_path / "out") == 0
     assert results(tmp_path / "out")["ring_buffer_write_64"]["metadata"]["processes"] == 2
+
+
+def test_machines_and_days_that_differ_are_documents_of_their_own(
+    store: Path, tmp_path: Path
+) -> None:
+    other = {**record()["system_info"], "cpu_model": "Another CPU"}
+    day_ms = 86_400_000
+    write_result(store, {
+        WRITE: write_row(),
+        MANY: row([SAMPLES[::-1], SAMPLES[1:]], [SIZES], started_at=STARTED + day_ms),
+    })  # fmt: skip
+    write_journal(store, [
+        record(), record("64", SAMPLES[::-1], benchmark=MANY),
+        record("1024", SAMPLES[1:], benchmark=MANY, system_info=other, processes=9,
+               samples_per_process=111),
+    ])  # fmt: skip
+    assert run(store, tmp_path / "out") == 0
+    found = {
+        (
+            document["timestamp"],
+            document["system_info"]["cpu_model"],
+            tuple(result["name"] for result in document["results"]),
+        )
+        for document in documents(tmp_path / "out")
+    }
+    assert found == {
+        ("2025-12-27T12:48:16Z", "Real CPU", ("ring_buffer_write_64", "ring_buffer_write_1024")),
+        ("2025-12-28T12:48:16Z", "Real CPU", ("ring_buffer_many_64",)),
+        ("2025-12-28T12:48:16Z", "Another CPU", ("ring_buffer_many_1024",)),
+    }
+
+
+def test_a_record_that_contradicts_its_row_is_named(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result(store, {WRITE: row([SAMPLES, SAMPLES], [SIZES], number=8)})
+    write_journal(store, [record(sampling="blocks", number=100)])
+    assert run(store, tmp_path / "out") == 1
+    assert "8 operations a sample, its run record says 100; left out" in capsys.readouterr().err
+    assert set(results(tmp_path / "out")) == {"ring_buffer_write_1024"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"warnings": 5}, {"warnings": "abc"}, {"processes": 0}, {"processes": "4"},
+        {"processes": True}, {"processes": 5}, {"number": 0}, {"number": 1.5},
+        {"number": 1 << 60}, {"clock_cost_ns": -1}, {"clock_cost_ns": "little"},
+        {"system_info": [1]}, {"system_info": {"os": "Linux"}}, {"sampling": "guessed"},
+        {"parameters": 64}, {"metadata": [1]},
+        {"environment": "x"}, {"benchmark": 1},
+    ],
+)  # fmt: skip
+def test_a_record_that_makes_no_sense_is_named_and_costs_only_itself(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any]
+) -> None:
+    write_result(store, {WRITE: write_row()})
+    write_journal(store, [record(**changes), record("1024", SAMPLES[:500])])
+    assert run(store, tmp_path / "out") == 1
+    assert "run.jsonl:1: broken run record: " in capsys.readouterr().err
+    found = results(tmp_path / "out")
+    assert found["ring_buffer_write_64"]["metadata"]["processes"] is None
+    assert found["ring_buffer_write_1024"]["metadata"]["processes"] == 4
+
+
+def _huge_product(store: Path) -> None:
+    axes = [[str(n) for n in range(1000)]] * 4
+    write_result(store, {WRITE: row(None, axes), MANY: row([SAMPLES, SAMPLES], [SIZES])})
+
+
+def _change(store: Path, **changes: Any) -> None:
+    write_result(store, {WRITE: write_row()}, **changes)
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pipe": (lambda s: os.mkfifo(s / "box" / "x.json"), "x.json: not a regular file"),
+    "folder": (lambda s: (s / "box" / "x.json").mkdir(), ""),
+    "device": (lambda s: (s / "box" / "x.json").symlink_to("/dev/zero"), "not a regular file"),
+    "deep": (lambda s: (s / "box" / "x.json").write_text("[" * 200_000), "x.json: "),
+    "journal is a file": (lambda s: (s / "journal").write_text(""), "run records cannot be read"),
+    "journal leads nowhere": (lambda s: (s / "journal").symlink_to("gone"), "a link to nowhere"),
+    "deep record": (lambda s: write_journal(s, ["[" * 100_000]), "run.jsonl:1: "),
+    "half a character": (
+        lambda s: (s / "box" / "x.json").write_text('{"a": "NaN \\ud800", "b": NaN}'), "x.json: "),
+    "huge product": (_huge_product, "1000000000000 combinations"),
+    "loop": (lambda s: (s / "box" / "again").symlink_to(s), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_whatever_lies_in_a_store_the_rest_is_exported(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    write_result(store, {MANY: row([SAMPLES, SAMPLES], [SIZES])})
+    spoil, words = HOSTILE[case]
+    spoil(store)
+    status = run(store, tmp_path / "out")
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert status == (1 if words else 0), printed
+    assert set(results(tmp_path / "out")) == {"ring_buffer_many_64", "ring_buffer_many_1024"}
+
+
+@pytest.mark.parametrize("started", [-1e18, 1e18, float("nan"), 10**400, "soon", True])
+def test_a_start_that_cannot_be_is_no_start(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], started: Any
+) -> None:
+    write_result(store, {WRITE: write_row(), MANY: row([SAMPLES] * 2, [SIZES], started_at=started)})
+    assert run(store, tmp_path / "out") == 0
+    assert set(results(tmp_path / "out")) == {"ring_buffer_write_64", "ring_buffer_write_1024"}
+    assert "no start of the measurement stored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [-1e-9, True, False, None, "1e-6", 10**400])
+def test_samples_that_are_no_durations_are_refused(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: Any
+) -> None:
+    write_result(store, {WRITE: row([[*SAMPLES, wrong], SAMPLES], [SIZES])})
+    assert run(store, tmp_path / "out") == 0
+    assert set(results(tmp_path / "out")) == {"ring_buffer_write_1024"}
+    assert "skipped: samples " in capsys.readouterr().out
+
+
+def test_a_store_of_which_nothing_can_be_read_says_so(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_result(store, {WRITE: write_row()})
+    path.write_bytes(path.read_bytes()[:-100])
+    assert run(store, tmp_path / "out") == 1
+    assert f"{path}: not valid JSON, perhaps cut short" in capsys.readouterr().err
+    assert run(store, tmp_path / "out", "--commit", COMMIT) == 2
+    assert f"{path}: not valid JSON, perhaps cut short" in capsys.readouterr().err
+
+
+def test_a_machine_behind_a_link_is_read(store: Path, tmp_path: Path) -> None:
+    write_result(store, {WRITE: write_row()})
+    (store / "box").rename(tmp_path / "elsewhere")
+    (store / "box").symlink_to(tmp_path / "elsewhere")
+    assert run(store, tmp_path / "out") == 0
+    assert results(tmp_path / "out")
 
 
 def test_a_track_that_wants_human_units_is_no_timing_of_asv(store: Path, tmp_path: Path) -> None:
@@ -155,7 +298,7 @@ def test_what_has_no_samples_is_listed(
 ) -> None:
     write_result(store, {
         WRITE: row([SAMPLES, None], [SIZES]),
-        "ring_buffer.Many.track_operation": row(None, [SIZES], result=[1e-6, 2e-6]),
+        MANY: row(None, [SIZES], result=[1e-6, 2e-6]),
         "ring_buffer.track_plain": row(None),
         "ring_buffer.peakmem_all": row(None, result=[1e6]),
         "ring_buffer.gone": row([SAMPLES]),
@@ -195,7 +338,7 @@ def test_block_means_have_no_tails(store: Path, tmp_path: Path) -> None:
 
 def test_throughput_of_streams_only(store: Path, tmp_path: Path) -> None:
     many = row([[2e-6] * 300, [1e-6] * 300], [SIZES])
-    write_result(store, {WRITE: write_row(), "ring_buffer.Many.track_operation": many})
+    write_result(store, {WRITE: write_row(), MANY: many})
     assert run(store, tmp_path / "out") == 0
     found = results(tmp_path / "out")
     assert "throughput" not in found["ring_buffer_write_64"]
@@ -304,7 +447,7 @@ def test_a_broken_row_costs_only_itself(
 ) -> None:
     write_result(store, {
         "ring_buffer.track_plain": row([[1.0], [2.0]]),
-        "ring_buffer.Many.track_operation": "text",  # type: ignore[dict-item]
+        MANY: "text",  # type: ignore[dict-item]
         WRITE: write_row(),
     })  # fmt: skip
     assert run(store, tmp_path / "out") == 1
