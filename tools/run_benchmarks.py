@@ -16,11 +16,16 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import re
+import shutil
+import signal
+import site
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -28,14 +33,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks.harness.journal import FOLDER_VARIABLE
-from benchmarks.harness.measurement import ITERATIONS_VARIABLE, QUICK_VARIABLE
-from tools import quick
+from benchmarks.harness.measurement import (
+    DOUBTS_VARIABLE,
+    ITERATIONS_VARIABLE,
+    QUICK_VARIABLE,
+)
+from benchmarks.harness.processes import die_with_parent
+from tools import quick, working_tree
 from tools.command import Parser
 from tools.export import Selection, UsageError, export_store
-from tools.report import CATEGORIES
+from tools.report import CATEGORIES, ReportError
 from tools.table import print_table
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = working_tree.ROOT
+ASV_CARD = ".asv-machine.json"
+STOPPING = (signal.SIGTERM, signal.SIGHUP)
 _PROGRESS = re.compile(r"^\[\s*(\d+(?:\.\d+)?)%\]\s*·+\s*(\S*)")
 
 
@@ -61,8 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"--category {unknown[0]}: no such category; known are {', '.join(known)}")
     if options.iterations is not None and options.iterations < 1:
         return _refuse(f"--iterations {options.iterations}: give a number of 1 or more")
-    if options.output.exists() and not options.output.is_dir():
-        return _refuse(f"--output {options.output}: not a folder; name another")
+    if not _can_be_written(options.output):
+        return _refuse(f"--output {options.output}: cannot be made or written to; name another")
     categories = list(dict.fromkeys(options.category or known))
     bench = (
         quick.pattern(categories)
@@ -70,19 +82,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else "|".join(rf"^{known[category]}\." for category in categories)
     )
     try:
-        with tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
+        with _stopped_by_signals(), tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
             return _run(Path(name), bench, options)
     except KeyboardInterrupt:
-        print("run_benchmarks: interrupted; nothing was written", file=sys.stderr)
-        return 130
+        ended_by: int = signal.SIGINT
+    except _Stopped as stopped:
+        ended_by = stopped.number
+    except working_tree.NoCommitError as error:
+        return _refuse(str(error))
+    print("run_benchmarks: interrupted; nothing was written", file=sys.stderr)
+    return 128 + ended_by
+
+
+class _Stopped(BaseException):
+    """A signal asks to end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    def stop(number: int, _frame: object) -> None:
+        for each in STOPPING:  # once is enough
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stopped(number)
+
+    # One that is ignored stays so, as under nohup.
+    before = {each: signal.getsignal(each) for each in STOPPING}
+    for each, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether files can be put there; what had to be made to try it is removed again."""
+    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+    return True
 
 
 def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
-    )
-    if commit.returncode != 0:
-        return _refuse(f"{ROOT}: needs a git checkout with a commit: {commit.stderr.strip()}")
+    commit = working_tree.commit()
+    doubts = working_tree.doubts()
+    for doubt in doubts:
+        print(f"run_benchmarks: {doubt}", file=sys.stderr)
     config = {
         "version": 1,
         "project": "aetherless",
@@ -99,24 +156,31 @@ def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
     scratch.mkdir()
     environment = {
         **os.environ,
-        "ASV_COMMIT": commit.stdout.strip(),
+        "ASV_COMMIT": commit,
         FOLDER_VARIABLE: str(folder / "results" / "journal"),
+        DOUBTS_VARIABLE: "\n".join(doubts),
         "TMPDIR": str(scratch),  # what an interrupted asv leaves goes with the folder
+        # Where asv keeps its card of the machine, which is the user's; not so their packages.
+        "HOME": str(folder),
+        "PYTHONUSERBASE": site.getuserbase(),
     }
     if options.iterations is not None:
         environment[ITERATIONS_VARIABLE] = str(options.iterations)
     if options.quick:
         environment[QUICK_VARIABLE] = "1"
     asv = [sys.executable, "-m", "asv", "--config", str(folder / "asv.conf.json")]
-    machine = subprocess.run(
-        [*asv, "machine", "--yes"], cwd=folder, capture_output=True, text=True, env=environment
-    )
-    if machine.returncode != 0:
-        print(machine.stdout + machine.stderr, file=sys.stderr)
-        return 1
+    card = Path.home() / ASV_CARD
+    if card.is_file():
+        shutil.copy(card, folder / ASV_CARD)
+    if not card.is_file() or f'"{platform.node()}"' not in card.read_text():
+        asked = subprocess.run([*asv, "machine", "--yes"], cwd=folder, env=environment,
+                               capture_output=True, text=True)  # fmt: skip
+        if asked.returncode != 0:
+            print(asked.stdout + asked.stderr, file=sys.stderr)
+            return 1
     command = [
         *asv, "run", "--environment", f"existing:{sys.executable}", "--record-samples",
-        "--set-commit-hash", commit.stdout.strip(), "--show-stderr", "--bench", bench,
+        "--set-commit-hash", commit, "--show-stderr", "--bench", bench,
     ]  # fmt: skip
     status, log = _follow(command, folder, environment)
     if status != 0:
@@ -125,6 +189,15 @@ def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
         done = export_store(folder / "results", options.output, Selection())
     except UsageError as error:
         print(f"run_benchmarks: nothing was measured: {error}\n{log}", file=sys.stderr)
+        return 1
+    except (OSError, ReportError) as error:
+        kept = Path(tempfile.mkdtemp(prefix="aetherless-results-")) / "results"
+        shutil.copytree(folder / "results", kept)
+        print(
+            f"run_benchmarks: {error}; the measurements are kept, export them with"
+            f" python -m tools.export --store {kept} --output DIR",
+            file=sys.stderr,
+        )
         return 1
     failed = [name for name, reason in done.skipped if reason.startswith("failed")]
     for path, state in done.written:
@@ -146,6 +219,7 @@ def _follow(command: list[str], folder: Path, environment: dict[str, str]) -> tu
             command, cwd=folder, env=environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is ours to handle
+            preexec_fn=partial(die_with_parent, os.getpid()),  # should we be killed
         ) as process,
         Progress(
             TextColumn("{task.description:50.50}"), BarColumn(),
@@ -157,7 +231,7 @@ def _follow(command: list[str], folder: Path, environment: dict[str, str]) -> tu
         try:
             for done, what in _progress(process, printed):
                 bar.update(task, completed=done, description=what)
-        except KeyboardInterrupt:
+        except BaseException:
             _end(process)
             raise
         if process.wait() == 0:

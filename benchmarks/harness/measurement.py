@@ -22,6 +22,9 @@ ITERATIONS_VARIABLE = "AETHERLESS_ITERATIONS"
 # Set to 1 where a representative part of each suite is to be measured.
 QUICK_VARIABLE = "AETHERLESS_QUICK"
 
+# What the one who runs the suites knows to be doubtful about them, a line each.
+DOUBTS_VARIABLE = "AETHERLESS_DOUBTS"
+
 # What makes a result doubtful; said in the result, never hidden.
 SPREAD_BETWEEN = 0.10
 SPREAD_WITHIN = 0.10
@@ -153,7 +156,7 @@ def warnings_of(
     blocks: list[Any], sampling: str, clock_cost_ns: float | None, stolen_s: float
 ) -> list[str]:
     """What makes these samples doubtful, in words."""
-    found = []
+    found = [doubt for doubt in os.environ.get(DOUBTS_VARIABLE, "").splitlines() if doubt]
     samples = np.concatenate(blocks)
     if len(blocks) < FEWEST_PROCESSES:
         found.append(f"few processes: {len(blocks)}")

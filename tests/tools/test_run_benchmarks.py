@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tools import quick, report, run_benchmarks
+from tools import export, quick, report, run_benchmarks, working_tree
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHDOG_S = 240
@@ -33,7 +35,9 @@ def test_the_list_names_every_suite(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--category", "ring"], "--category ring: no such category; known are ring_buffer"),
         (["--iterations", "0"], "--iterations 0: give a number of 1 or more"),
-        (["--output", __file__], "not a folder"),
+        (["--output", __file__], "cannot be made or written to"),
+        (["--output", f"{__file__}/below"], "cannot be made or written to"),
+        (["--output", "/proc/aetherless/below"], "cannot be made or written to"),
     ],
 )
 def test_bad_arguments_get_one_line(
@@ -88,13 +92,64 @@ def _machine_file() -> str | None:
     return path.read_text() if path.exists() else None
 
 
-def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
+def test_measurements_outlive_an_output_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(quick.PATTERNS, "ring_buffer", r"^ring_buffer\.Many\.track_many\(64\)$")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    output = tmp_path / "data"
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(report, "write_atomically", full)
+    arguments = ["--quick", "--category", "ring_buffer", "--iterations", "3", "--output"]
+    assert run_benchmarks.main([*arguments, str(output)]) == 1
+    said = capsys.readouterr().err
+    monkeypatch.undo()
+    found = re.search(r"are kept, export them with python -m tools.export (--store \S+)", said)
+    assert found, said
+    assert export.main([*found[1].split(), "--output", str(output)]) == 0
+    [path] = output.iterdir()
+    assert json.loads(path.read_text())["results"][0]["name"] == "ring_buffer_many_64"
+
+
+def test_what_makes_the_measured_tree_doubtful_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "aetherless_py"
+    package.mkdir()
+    for name in ("a.pyx", "a.so"):
+        (package / name).write_text("")
+    os.utime(package / "a.so", (1, 1))
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    monkeypatch.setattr(working_tree, "ROOT", tmp_path)
+    with pytest.raises(working_tree.NoCommitError, match="needs a git checkout"):
+        working_tree.commit()
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *arguments], check=True)
+    assert len(working_tree.commit()) == 40
+    assert not [doubt for doubt in working_tree.doubts() if "differs" in doubt]
+    (package / "a.pyx").write_text("changed")
+    assert "the working tree differs from its commit in 1 files" in working_tree.doubts()
+    assert "the build is older than its sources: run `make build`" not in working_tree.doubts()
+    monkeypatch.setattr(working_tree, "_PACKAGE", package)
+    assert any("the package measured is that of" in doubt for doubt in working_tree.doubts())
+    assert working_tree._newest("*.pyx") > working_tree._oldest("*.so")
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
+)
+def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: int, status: int) -> None:
     runner = subprocess.Popen(
-        [sys.executable, "-m", "tools.run_benchmarks", "--output", str(tmp_path / "data")],
+        [sys.executable, "-m", "tools.run_benchmarks", "--quick", "--category", "ring_buffer",
+         "--output", str(tmp_path / "data")],
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         # A shell's background job ignores SIGINT, and so would all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_with_all_signals,
     )  # fmt: skip
     try:
         ends = time.monotonic() + WATCHDOG_S
@@ -109,18 +164,25 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
             ]
         assert measuring, "no measuring process was seen"
         family = psutil.Process(runner.pid).children(recursive=True)
-        runner.send_signal(signal.SIGINT)
+        runner.send_signal(number)
         _, shown = runner.communicate(timeout=WATCHDOG_S)
-        assert runner.returncode == 130
-        assert shown.rstrip().endswith("run_benchmarks: interrupted; nothing was written")
-        assert "Traceback" not in shown
+        assert runner.returncode == status
         _, alive = psutil.wait_procs(family, timeout=20)
         assert not alive
-        assert not list(tmp_path.iterdir())
+        if number != signal.SIGKILL:
+            assert shown.rstrip().endswith("run_benchmarks: interrupted; nothing was written")
+            assert "Traceback" not in shown
+            assert not list(tmp_path.iterdir())
     finally:
         if runner.poll() is None:
             runner.kill()
             runner.wait()
+
+
+def _with_all_signals() -> None:
+    # A shell's background job ignores some, and so would all that it starts.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _command(process: psutil.Process) -> list[str]:
