@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +31,12 @@ sys.path.append(sys.argv[1])
 from benchmarks.harness.processes import _child_main
 _child_main()
 """
+
+
+# How long a process that is ended may take to put things away.
+GRACE_S = 2.0
+# The variable by which a task's processes are known, wherever they have gone.
+MARK = "AETHERLESS_TASK"
 
 
 class ProcessError(RuntimeError):
@@ -88,7 +96,11 @@ class _Child:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
+        # Short, since sockets lie in it, whose paths may have 107 characters.
+        self.folder = tempfile.mkdtemp(prefix="t")
+        self.token = secrets.token_hex(8)
         self.result_fd, write_fd = os.pipe()
+        os.set_blocking(self.result_fd, False)
         self.received = b""
         request = {
             "target": task.target,
@@ -103,9 +115,11 @@ class _Child:
                 stdin.write(json.dumps(request).encode())
                 stdin.seek(0)
                 self.process = self._start(stdin, write_fd)
+            self.ended_fd = os.pidfd_open(self.process.pid)
         except BaseException:
             os.close(self.result_fd)
             self.stderr.close()
+            os.rmdir(self.folder)
             raise
         finally:
             os.close(write_fd)
@@ -118,17 +132,24 @@ class _Child:
             stderr=self.stderr,
             pass_fds=(write_fd,),
             start_new_session=True,
+            env={**os.environ, "TMPDIR": self.folder, MARK: self.token},
         )
 
-    def result(self, within_s: float) -> Any:
-        """What the child sent; it has closed its pipe, but may take its time to end."""
-        ended = os.pidfd_open(self.process.pid)
+    def receive(self) -> bool:
+        """Takes what has come of the result; False when no more can come."""
         try:
-            if not select.select([ended], [], [], within_s)[0]:
-                raise self.late()
-        finally:
-            os.close(ended)
-        self.end_process()
+            data = os.read(self.result_fd, 1 << 20)
+        except BlockingIOError:
+            return True
+        self.received += data
+        return bool(data)
+
+    def result(self) -> Any:
+        """What the child sent, which has ended."""
+        while self.receive():
+            if not select.select([self.result_fd], [], [], 0)[0]:
+                break  # somebody whom it has started holds the other end
+        self.end_process(0)
         status = self.process.returncode
         try:
             answer = json.loads(self.received)
@@ -151,21 +172,41 @@ class _Child:
         self.stderr.seek(0)
         return self.stderr.read()[-4000:].decode(errors="replace").strip()
 
-    def end_process(self) -> None:
-        """Kills what is left of the child and of what it started.
+    def end_process(self, grace_s: float) -> None:
+        """Ends what is left of the child and of what it started, wherever that hangs.
 
-        Before it is reaped: afterwards its process id may be somebody else's.
+        Args:
+            grace_s: how long it may take to put away what the kernel does not: segments,
+                semaphores, files.
         """
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        if self.process.returncode is not None:
+            return
+        if grace_s:
+            self.process.terminate()
+            select.select([self.ended_fd], [], [], grace_s)
+        # Before it is reaped: afterwards its process id may be somebody else's.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        _kill_marked(f"{MARK}={self.token}")
 
     def end(self) -> None:
-        """Ends the child; closes what we hold."""
-        self.end_process()
+        """Ends the child; closes and removes what we hold."""
+        self.end_process(GRACE_S)
         os.close(self.result_fd)
+        os.close(self.ended_fd)
         self.stderr.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _kill_marked(mark: str) -> None:
+    """Kills whoever has that variable in the environment that it was started with."""
+    wanted = mark.encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # ended, or another user's
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _run(tasks: list[Task], timeout_s: float) -> list[Any]:
@@ -175,18 +216,23 @@ def _run(tasks: list[Task], timeout_s: float) -> list[Any]:
         for task in tasks:
             children.append(_Child(task))
         results: dict[int, Any] = {}
-        pending = {child.result_fd: child for child in children}
+        pending = list(range(len(children)))
+        sending = {child.result_fd: child for child in children}
         while pending:
-            ready, _, _ = select.select(list(pending), [], [], max(0.0, ends - time.monotonic()))
+            ends_by = {children[at].ended_fd: at for at in pending}
+            left_s = max(0.0, ends - time.monotonic())
+            ready, _, _ = select.select([*ends_by, *sending], [], [], left_s)
             if not ready:
-                raise next(iter(pending.values())).late()
+                raise children[pending[0]].late()
             for fd in ready:
-                data = os.read(fd, 1 << 20)
-                if data:
-                    pending[fd].received += data
-                else:  # the child is gone, or as good as
-                    results[fd] = pending.pop(fd).result(max(0.0, ends - time.monotonic()))
-        return [results[child.result_fd] for child in children]
+                if fd in ends_by:
+                    at = ends_by[fd]
+                    pending.remove(at)
+                    sending.pop(children[at].result_fd, None)
+                    results[at] = children[at].result()
+                elif fd in sending and not sending[fd].receive():
+                    del sending[fd]
+        return [results[at] for at in range(len(children))]
     finally:
         for child in children:
             child.end()
@@ -218,6 +264,8 @@ def _child_main() -> None:
 
     request = json.loads(sys.stdin.buffer.read())
     die_with_parent(request["parent"])
+    # Out through all that has to be put away.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     result_fd = request["result_fd"]
     os.set_inheritable(result_fd, False)
     if request["cpu"] is not None:

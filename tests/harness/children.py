@@ -64,3 +64,31 @@ def linger() -> str:
 
 def samples(values: list[float], sampling: str = "per_operation", number: int = 1) -> Any:
     return sample_set(values, number, sampling, 1.0)
+
+
+def leave_behind(pid_file: str) -> str:
+    """Ends, but for a process that holds all its descriptors, and one in a session of its own."""
+    code = "import time; time.sleep(600)"
+    pids = [
+        subprocess.Popen([sys.executable, "-c", code], close_fds=False).pid,
+        subprocess.Popen([sys.executable, "-c", code], start_new_session=True).pid,
+    ]
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        time.sleep(600)
+    Path(pid_file).write_text(" ".join(map(str, [*pids, child])))
+    return "left"
+
+
+def hold(pid_file: str) -> None:
+    """Makes what the kernel does not put away, and does not end."""
+    import multiprocessing
+    import tempfile
+
+    from aetherless_py.shm import RingBuffer
+
+    with RingBuffer.create(4096) as ring, tempfile.NamedTemporaryFile() as file:
+        queue: Any = multiprocessing.Queue()
+        Path(pid_file).write_text(f"{ring.name} {file.name}")
+        queue.get()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -95,6 +96,30 @@ def test_a_pair_runs_at_the_same_time() -> None:
     one, two = run_pair(_task("whereabouts", cpu), _task("echo", value=2), TIMEOUT_S)
     assert one["cpus"] == [cpu]
     assert two == 2
+
+
+def test_what_a_task_leaves_behind_hides_nothing_and_is_ended(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pids"
+    before = _open_files()
+    assert run_fresh(_task("leave_behind", pid_file=str(pid_file)), TIMEOUT_S) == "left"
+    assert len(pid_file.read_text().split()) == 3
+    _assert_gone(pid_file)
+    assert _open_files() == before
+
+
+def test_a_task_that_is_late_puts_its_things_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = {name for name in os.listdir("/dev/shm") if name.startswith("sem.")}
+    pid_file = tmp_path / "things"
+    with pytest.raises(WatchdogError):
+        run_fresh(_task("hold", pid_file=str(pid_file)), 3.0)
+    segment, file = pid_file.read_text().split()
+    assert not Path("/dev/shm" + segment).exists()
+    assert not Path(file).exists()
+    assert list(tmp_path.iterdir()) == [pid_file]
+    assert {name for name in os.listdir("/dev/shm") if name.startswith("sem.")} <= before
 
 
 @pytest.mark.parametrize("turned", [False, True])
