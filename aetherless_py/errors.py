@@ -132,6 +132,10 @@ class StrategyMissingError(StartError):
     """This machine lacks what the strategy needs; the message says what, and what would help."""
 
 
+class SnapshotError(StartError):
+    """A snapshot cannot be made, or is not one of this function, machine and time."""
+
+
 class PoolLimitError(StartError, ValueError):
     """A pool was asked to hold more than it may, or nothing."""
 

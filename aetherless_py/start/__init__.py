@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 STRATEGIES = {
     "spawn": "aetherless_py.start.spawn:Spawn",
     "zygote": "aetherless_py.start.zygote:Zygote",
+    "criu": "aetherless_py.start.criu:Criu",
 }
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aetherless_py.errors import (
     HandlerError,
@@ -43,6 +44,12 @@ class Phases:
     imported_ns: int | None = None
     ready_ns: int | None = None
     first_response_ns: int | None = None
+
+
+class HasFileno(Protocol):
+    """What can be waited for."""
+
+    def fileno(self) -> int: ...
 
 
 class Process(abc.ABC):
@@ -155,14 +162,7 @@ class Instance:
             raise InstanceGoneError("it ended, or spoke without being asked")
         first = self.invocations == 0
         self.invocations += 1
-        request = memoryview(len(payload).to_bytes(4, "little") + payload)
-        while request:
-            try:
-                request = request[self._connection.send(request, socket.MSG_DONTWAIT) :]
-            except BlockingIOError:
-                self._wait(select.POLLOUT, deadline_ns)
-            except OSError:
-                raise InstanceGoneError("it ended while it was asked") from None
+        self._send(self._connection, len(payload).to_bytes(4, "little") + payload, deadline_ns)
         head = self._receive(HEAD_BYTES, deadline_ns)
         size = int.from_bytes(head[4:8], "little")
         if head[0] > 1 or size > MAX_MESSAGE_BYTES:
@@ -184,10 +184,20 @@ class Instance:
         )
         phases.created_ns = phases.created_ns or created_ns
 
+    def _send(self, connection: socket.socket, data: bytes, deadline_ns: int) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[connection.send(left, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                self._wait(connection, select.POLLOUT, deadline_ns)
+            except OSError:
+                raise InstanceGoneError("it ended while it was asked") from None
+
     def _receive(self, count: int, deadline_ns: int) -> bytes:
         data = bytearray()
         while len(data) < count:
-            self._wait(select.POLLIN, deadline_ns)
+            self._wait(self._connection, select.POLLIN, deadline_ns)
             try:
                 more = self._connection.recv(min(count - len(data), 1 << 20), socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -199,15 +209,18 @@ class Instance:
             data += more
         return bytes(data)
 
-    def _wait(self, event: int, deadline_ns: int) -> None:
+    def _wait(self, waited: HasFileno, event: int, deadline_ns: int) -> None:
         poll = select.poll()
-        poll.register(self._connection, event)
+        poll.register(waited, event)
         poll.register(self._output, select.POLLIN)
+        poll.register(self._process.ended_fd, select.POLLIN)
         while True:
             left_ns = deadline_ns - time.monotonic_ns()
             ready = {fd for fd, _ in poll.poll(max(0, left_ns) / 1e6)}
-            if self._connection.fileno() in ready:
+            if waited.fileno() in ready:
                 return
+            if self._process.ended_fd in ready:
+                raise InstanceGoneError("it ended before it answered")
             if self._output.fileno() in ready and not self._output.drain():
                 poll.unregister(self._output)
             if left_ns <= 0:
@@ -239,10 +252,14 @@ class Instance:
             if self._output.fileno() in ready and not self._output.drain():
                 poll.unregister(self._output)
 
-    def _end(self, grace_s: float) -> None:
-        self._stopped = True
+    def _let_go(self) -> None:
+        """Tells it that nobody will ask any more."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _end(self, grace_s: float) -> None:
+        self._stopped = True
+        self._let_go()
         self._let_end(time.monotonic_ns() + int(grace_s * 1e9))
         self.status = self._process.end()
         self._connection.close()

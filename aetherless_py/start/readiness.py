@@ -15,6 +15,7 @@ import socket
 import struct
 import tempfile
 import time
+from collections.abc import Callable
 
 from aetherless_py.errors import HandshakeError, StartError, StartTimeoutError
 from aetherless_py.start.output import Output
@@ -49,12 +50,16 @@ class Door:
             raise
 
     def expect(
-        self, pid: int, ended_fd: int, output: Output, deadline_ns: int
+        self,
+        expected: int | Callable[[int], bool],
+        ended_fd: int,
+        output: Output,
+        deadline_ns: int,
     ) -> tuple[socket.socket, int]:
         """Waits until that process has connected and said READY.
 
         Args:
-            pid: of the process; whoever else connects is turned away.
+            expected: its id, or what knows it by its id; whoever else connects is turned away.
             ended_fd: becomes readable when the process ends.
             output: of the process; drained meanwhile.
             deadline_ns: on CLOCK_MONOTONIC.
@@ -65,8 +70,9 @@ class Door:
         Raises:
             StartTimeoutError, HandshakeError, StartError: it will not come.
         """
+        known = expected if callable(expected) else expected.__eq__
         while True:
-            _wait(self._listener.fileno(), ended_fd, output, deadline_ns)
+            wait_readable(self._listener.fileno(), ended_fd, output, deadline_ns)
             try:
                 connection, _ = self._listener.accept()
             except BlockingIOError:
@@ -74,7 +80,8 @@ class Door:
             credentials = connection.getsockopt(
                 socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
             )
-            if _CREDENTIALS.unpack(credentials)[0] != pid:
+            pid = _CREDENTIALS.unpack(credentials)[0]
+            if not known(pid):
                 connection.close()
                 continue
             try:
@@ -113,7 +120,7 @@ def hear_ready(
     said = b""
     speakers: set[int] = set()
     while True:
-        _wait(connection.fileno(), ended_fd, output, deadline_ns)
+        wait_readable(connection.fileno(), ended_fd, output, deadline_ns)
         # One byte more than allowed is asked for, so that it is noticed.
         try:
             data, ancillary, _, _ = connection.recvmsg(
@@ -122,6 +129,8 @@ def hear_ready(
             )  # fmt: skip
         except BlockingIOError:
             continue
+        except ConnectionResetError:  # it was killed with what we had sent it unread
+            data, ancillary = b"", []
         ready_ns = time.monotonic_ns()
         if not data:
             raise StartError("the instance closed its connection before READY")
@@ -147,7 +156,7 @@ def _speaker(ancillary: list[tuple[int, int, bytes]]) -> int:
     raise HandshakeError("the kernel did not say who said READY")
 
 
-def _wait(wanted_fd: int, ended_fd: int, output: Output | None, deadline_ns: int) -> None:
+def wait_readable(wanted_fd: int, ended_fd: int, output: Output | None, deadline_ns: int) -> None:
     """Returns when `wanted_fd` is readable; raises when the process ended or the time is over."""
     poll = select.poll()
     poll.register(wanted_fd, select.POLLIN)

@@ -37,11 +37,12 @@ class ChildProcess(Process):
 
     Args:
         pid: its id; it leads a session.
-        mark: "NAME=value" of its environment, by which what it leaves is known.
+        mark: "NAME=value" of its environment, by which what it leaves is known; None where that is
+            not its to take along.
         lifeline: it holds the other end.
     """
 
-    def __init__(self, pid: int, mark: str, lifeline: Lifeline) -> None:
+    def __init__(self, pid: int, mark: str | None, lifeline: Lifeline) -> None:
         self.pid, self._mark, self._lifeline = pid, mark, lifeline
         self.ended_fd = os.pidfd_open(pid)
         self._status: int | None = None
@@ -56,9 +57,14 @@ class ChildProcess(Process):
             os.close(self.ended_fd)
             self.ended_fd = -1
             self._lifeline.close()
-            if by_itself:
+            if by_itself and self._mark is not None:
                 tree.kill_marked(self._mark)
         return self._status
+
+
+def python_program(module: str, *arguments: str) -> list[str]:
+    """The command line of an interpreter that runs `main` of a module of this folder."""
+    return [sys.executable, "-P", "-c", _PROGRAM.format(module=module), *arguments]
 
 
 def spawn_python(
@@ -80,7 +86,7 @@ def spawn_python(
     try:
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, "-P", "-c", _PROGRAM.format(module=module), *function.arguments()],
+            python_program(module, *function.arguments()),
             environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),

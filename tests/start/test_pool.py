@@ -92,7 +92,7 @@ def test_it_lives_through_the_death_of_its_template() -> None:
     with pool() as warm:
         source = warm._source
         assert isinstance(source, Zygote)
-        os.kill(source._template.process.pid, signal.SIGKILL)
+        os.kill(source._nursery.process.pid, signal.SIGKILL)
         assert warm.start(timeout_s=WAIT_S).invoke(b"print 0") == b"printed"
 
 
