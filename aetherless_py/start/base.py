@@ -125,6 +125,14 @@ class Strategy(abc.ABC):
         instance.at_end.append(self._instances.discard)
         return instance
 
+    def settle(self, timeout_s: float) -> None:  # noqa: B027 - most keep nothing at hand
+        """Waits until what a start uses up is at hand again, where a strategy keeps such things.
+
+        Raises:
+            StartTimeoutError: it was not in time.
+            StartError: it cannot be had.
+        """
+
     def close(self) -> None:
         """Stops what is still running and removes all that `prepare` made. May be called again."""
         self._closed = True

@@ -21,6 +21,7 @@ import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 from aetherless_py.errors import (
     StartError,
@@ -34,7 +35,7 @@ from aetherless_py.start.instance import Instance, Phases, Process
 from aetherless_py.start.nursery import Nursery, NurseryStrategy, Spare
 from aetherless_py.start.output import Output
 from aetherless_py.start.readiness import hear_ready, wait_readable
-from aetherless_py.start.snapshot import Folder, Snapshot
+from aetherless_py.start.snapshot import Folder, Snapshot, work_of
 from aetherless_py.start.spawn import python_program
 
 PROGRAM_VARIABLE = "AETHERLESS_CRIU"
@@ -107,7 +108,7 @@ class Kept(Process):
     """
 
     def __init__(self, spare: KeptSpare) -> None:
-        self._orders, self._connection = spare.orders, spare.connection
+        self._orders, self._connection, self._log = spare.orders, spare.connection, spare.log
         self.pid, self.ended_fd = 0, -1
         self.keeper_fd = -1
         self._status: int | None = None
@@ -179,6 +180,7 @@ class Kept(Process):
                 signal.pidfd_send_signal(self.keeper_fd, signal.SIGKILL)
             # The kernel lets it end when all the others in the namespace have.
             select.select([self.keeper_fd], [], [], _END_TIMEOUT_S)
+        self._log.unlink(missing_ok=True)
         self._orders.close()
         for fd in (self.ended_fd, self.keeper_fd):
             if fd >= 0:
@@ -192,12 +194,14 @@ class KeptSpare(Spare):
 
     Attributes:
         orders: the line.
+        log: where its CRIU says what went wrong.
         names: what CRIU calls the keeper's connection and output.
         socket_inode: of that connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, work: str) -> None:
         super().__init__()
+        self.log = Path(work, f"{new_id()}.log")
         self.orders, self._theirs_of_orders = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
@@ -208,6 +212,7 @@ class KeptSpare(Spare):
 
     def give_keeper(self, control: socket.socket, command: dict[str, object]) -> None:
         """Sends the nursery what a keeper needs, and what it shall do."""
+        command = {**command, "log": self.log.name}
         self.give(control, json.dumps(command).encode(), self._theirs_of_orders.fileno())
         self._theirs_of_orders.close()
 
@@ -244,7 +249,7 @@ class Keepers(Nursery):
         self._control.send(json.dumps(settings).encode())
 
     def _give(self, command: dict[str, object]) -> KeptSpare:
-        spare = KeptSpare()
+        spare = KeptSpare(work_of(self._folder.path))
         try:
             spare.give_keeper(self._control, command)
         except BaseException:
@@ -260,6 +265,21 @@ class Keepers(Nursery):
         """A keeper with the function's process, whose image it will take."""
         arguments = [*function.arguments(), self._folder.path]
         return self._give({"role": "template", "program": python_program("imaged", *arguments)})
+
+    def settle(self, timeout_s: float) -> None:
+        """Waits until each spare's keeper has said that it is there.
+
+        Raises:
+            StartTimeoutError: it has not in time.
+        """
+        with self._lock:
+            waited = {spare.orders for spare in self._spares if isinstance(spare, KeptSpare)}
+        until = time.monotonic() + timeout_s
+        while waited:
+            ready, _, _ = select.select(waited, [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                raise StartTimeoutError(f"{self.name}: a keeper was not there in time")
+            waited -= set(ready)
 
     def take_with_keeper(self, deadline_ns: int) -> tuple[KeptSpare, Kept]:
         """The oldest spare whose keeper lives.
@@ -376,6 +396,10 @@ class Criu(NurseryStrategy[Keepers]):
             kept.appeared(pid)
             keepers.refill()
             return Instance(instance_id, self.name, kept, spare.connection, spare.output, phases)
+
+    def settle(self, timeout_s: float) -> None:
+        """As `Strategy.settle`."""
+        self._nursery.settle(timeout_s)
 
     def _close(self) -> None:
         super()._close()

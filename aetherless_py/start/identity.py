@@ -4,7 +4,7 @@ After a fork Python's own handlers have run (`random` reseeds itself, locks are 
 the fork). After a restore nobody has told anybody; `after_restore` makes up for it. The seed of
 `hash()` and generators that the function made itself stay those of the template: a function that
 needs them apart makes them anew, or registers with `os.register_at_fork`, which is honoured after a
-restore as well.
+restore as well, unless the function has threads: those are restored, and the handlers are not run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ def after_restore() -> None:
     """What `os.fork` sees to, for a process whose id and memory are those of its image."""
     from aetherless_py.start import process
 
-    process.run_after_fork()
+    threading = sys.modules.get("threading")
+    if threading is None or threading.active_count() == 1:
+        process.run_after_fork()
+    elif random := sys.modules.get("random"):
+        # The handlers would declare dead the threads that were restored with the process.
+        random.seed()
     # Two instances of one image have the same process id, by which these would notice a fork.
     if ssl := sys.modules.get("_ssl"):
         ssl.RAND_add(os.urandom(64), 64.0)

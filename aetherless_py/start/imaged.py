@@ -25,6 +25,8 @@ def main(_interpreter_ns: int) -> None:
     connection = socket.socket(fileno=process.CONTROL)
     connection.set_inheritable(False)
     handler = load(sys.argv[1], sys.argv[2])
+    # Once ahead: OpenSSL makes its generators at their first use, which takes milliseconds.
+    identity.after_restore()
     # What lives now lives in all instances: the collector would only touch, and so copy, its pages.
     gc.collect()
     gc.freeze()

@@ -5,7 +5,8 @@ id that it had, beside as many siblings as there are, and all that it has starte
 keeper. Each has mounts of its own, too, in which /proc is that of its namespace.
 
 The runtime commands by messages on the control socket (SOCK_SEQPACKET), JSON, each with three
-descriptors: the connection that becomes the instance's, what it prints to, and the keeper's orders:
+descriptors: the connection that becomes the instance's, what it prints to, and the keeper's orders;
+"log" is the name of CRIU's log, which the runtime removes:
   {"role": "template", "program": [...]}       start a program and, when told "D", take its image
   {"role": "spare", "inherited": [...]}        have a CRIU at hand that restores when told "G"
 A keeper says on its orders (SOCK_SEQPACKET, too) b"H" when it is there, b"D" and how long it took
@@ -18,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import select
 import signal
 import socket
@@ -88,10 +88,10 @@ class _Keeper:
         self._connection_fd, self._output_fd = connection_fd, output_fd
         self._orders = socket.socket(fileno=orders_fd)
         self._child = 0  # with which the keeper ends
-        self._log = f"{secrets.token_hex(8)}.log"
 
     def keep(self, command: dict[str, Any]) -> NoReturn:
         """Does what the command says, and ends."""
+        self._log = command["log"]
         try:
             # Children are waited for in _serve, which this wakes up.
             self._wakes, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -221,22 +221,19 @@ class _Keeper:
             RuntimeError: it failed; its own words are in the message.
         """
         answer = criu.recv(65536)
-        log = Path(snapshot.work_of(self._folder), self._log)
-        try:
-            done, pid = criu_messages.read_answer(answer) if answer else (False, 0)
-            if not done:
-                raise RuntimeError(f"CRIU's {what} failed: {_errors(log) or 'it ended'}")
-        finally:
-            log.unlink(missing_ok=True)
+        done, pid = criu_messages.read_answer(answer) if answer else (False, 0)
+        if not done:
+            words = _errors(Path(snapshot.work_of(self._folder), self._log))
+            raise RuntimeError(f"CRIU's {what} failed: {words or 'it ended'}")
         return pid
 
 
 def _errors(log: Path) -> str:
     with contextlib.suppress(OSError):
         return "; ".join(
-            line.partition(" Error ")[2]
+            line.partition("Error ")[2]
             for line in log.read_text(errors="replace").splitlines()
             # Which it says of limits that it cannot raise, and goes on.
-            if " Error " in line and "RLIMIT_NOFILE" not in line
+            if "Error " in line and "RLIMIT_NOFILE" not in line
         )
     return ""

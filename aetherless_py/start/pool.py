@@ -93,13 +93,8 @@ class WarmPool(Strategy):
         """How many instances wait."""
         return len(self._ready)
 
-    def wait_full(self, timeout_s: float) -> None:
-        """Returns when the pool is full.
-
-        Raises:
-            StartTimeoutError: it was not in time.
-            StartError: it cannot be filled; the last reason is in the message.
-        """
+    def settle(self, timeout_s: float) -> None:
+        """Returns when the pool is full; as `Strategy.settle`."""
         with self._changed:
             self._wait_for(lambda: len(self._ready) >= self._size, time.monotonic() + timeout_s)
 

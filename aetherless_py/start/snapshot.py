@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 PARENT = "/dev/shm"
+NEW = ".new"
 _PREFIX = "aetherless-snapshot-"
 _CHUNK_BYTES = 1 << 24
 Sources = dict[str, list[int]]  # by path: size, and moment of the last change in ns
@@ -51,6 +52,11 @@ def memory_of(folder: str) -> str:
 def sources_of(folder: str) -> str:
     """Where the function's process notes the files that its modules came from."""
     return os.path.join(folder, "sources.json")
+
+
+def manifest_of(folder: str) -> str:
+    """The file that says what the snapshot is of."""
+    return os.path.join(folder, "manifest.json")
 
 
 def remove(folder: str) -> None:
@@ -105,6 +111,7 @@ class Folder:
 
     def __init__(self, path: str | None) -> None:
         self.kept = path is not None
+        self._made = path is None or not os.path.exists(path)
         try:
             if path is None:
                 _remove_abandoned()
@@ -117,34 +124,47 @@ class Folder:
             raise SnapshotError(f"no folder for a snapshot: {error}; name another") from None
         status = os.fstat(self._lock)
         if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            self.close()
+            os.close(self._lock)
             raise SnapshotError(
                 f"{self.path}: must be this user's alone: chmod 700, or another one"
             )
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self.close()
+            os.close(self._lock)
             raise SnapshotError(f"{self.path}: in use by another runtime; name another") from None
 
     @property
     def finished(self) -> bool:
         """Whether it holds a snapshot, sound or not."""
-        return os.path.exists(os.path.join(self.path, "manifest.json"))
+        return os.path.exists(manifest_of(self.path))
 
     def clear(self) -> None:
         """Makes it ready for a new image; only what a snapshot consists of is removed."""
+        self._remove_parts()
         for each in (images_of(self.path), work_of(self.path)):
-            remove(each)
             os.mkdir(each, 0o700)
 
+    def _remove_parts(self) -> None:
+        for each in (images_of(self.path), work_of(self.path)):
+            remove(each)
+        for name in (sources_of(self.path), manifest_of(self.path) + NEW):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+
     def close(self) -> None:
-        """Removes it unless it is to be kept. May be called again."""
-        if self._lock >= 0:
-            if not self.kept or not self.finished:
-                remove(self.path)
-            os.close(self._lock)
-            self._lock = -1
+        """Removes it unless it is to be kept, and what was not finished. May be called again."""
+        if self._lock < 0:
+            return
+        if not self.kept:
+            remove(self.path)
+        elif not self.finished:
+            self._remove_parts()
+            if self._made:
+                with contextlib.suppress(OSError):  # somebody has put something else there
+                    os.rmdir(self.path)
+        os.close(self._lock)
+        self._lock = -1
 
 
 def _remove_abandoned() -> None:
@@ -205,11 +225,10 @@ class Snapshot:
                 for name in sorted(os.listdir(images))
             },
         }
-        path = os.path.join(folder, "manifest.json")
+        path = manifest_of(folder)
         try:
-            with open(path + ".new", "w") as file:
-                json.dump(manifest, file)
-            os.rename(path + ".new", path)
+            Path(path + NEW).write_text(json.dumps(manifest))
+            os.rename(path + NEW, path)
         except OSError as error:
             raise SnapshotError(f"{path}: cannot be written: {error.strerror}") from None
         return cls.open(folder, function, criu_version)
@@ -221,7 +240,7 @@ class Snapshot:
         Raises:
             SnapshotError: it is damaged, or of another machine, function or time.
         """
-        manifest = _read(os.path.join(folder, "manifest.json"), folder)
+        manifest = _read(manifest_of(folder), folder)
         if manifest.get("format") != FORMAT:
             raise _unfit(folder, f"format {manifest.get('format')!r}, this reads {FORMAT}")
         here = machine(criu_version)

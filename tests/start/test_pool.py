@@ -28,7 +28,7 @@ def pool(of: Function | None = None, **settings: object) -> Iterator[WarmPool]:
     settings = {"size": 3, "restore_timeout_ms": None, **settings}
     with WarmPool(Zygote(), **settings) as made:  # type: ignore[arg-type]
         made.prepare(of or function("odd:do"))
-        made.wait_full(WAIT_S)
+        made.settle(WAIT_S)
         yield made
 
 
@@ -44,7 +44,7 @@ def test_it_hands_over_what_was_there_before_and_refills() -> None:
             assert before_ns <= phases.asked_ns <= phases.ready_ns <= phases.first_response_ns
             assert instance.mode == "warm_pool"
             instance.stop()
-            warm.wait_full(WAIT_S)
+            warm.settle(WAIT_S)
         assert len(ids) == 10
         assert warm.counts.handed_over == 10
         assert warm.ready == 3
@@ -75,7 +75,7 @@ def test_an_instance_that_nobody_asks_for_is_stopped_at_its_time_to_live() -> No
         while warm.counts.expired < 4 and time.monotonic() < until:
             time.sleep(0.01)
         assert warm.counts.expired >= 4
-        warm.wait_full(WAIT_S)
+        warm.settle(WAIT_S)
         assert warm.start().invoke(b"print 0") == b"printed"
 
 

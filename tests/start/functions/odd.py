@@ -40,6 +40,16 @@ def tell(_request: bytes) -> bytes:
     return json.dumps(found).encode()
 
 
+_asked = 0
+
+
+def count(_request: bytes) -> bytes:
+    """How often this instance was asked."""
+    global _asked
+    _asked += 1
+    return b"%d" % _asked
+
+
 def do(request: bytes) -> bytes:
     """One of many misdeeds, by name."""
     what, _, argument = request.decode().partition(" ")
