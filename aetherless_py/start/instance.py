@@ -19,6 +19,7 @@ from aetherless_py.errors import (
     InvocationTimeoutError,
 )
 from aetherless_py.start.output import Output
+from aetherless_py.start.readiness import readable
 from aetherless_py.start.worker import HEAD_BYTES
 
 MAX_MESSAGE_BYTES = 64 << 20
@@ -73,7 +74,7 @@ class Process(abc.ABC):
 
     def ended(self) -> bool:
         """Whether it has ended by itself, or was killed."""
-        return bool(select.select([self.ended_fd], [], [], 0)[0])
+        return readable(self.ended_fd)
 
 
 class Instance:
@@ -158,7 +159,7 @@ class Instance:
         self.mode, self.phases = mode, phases
 
     def _ask(self, payload: bytes, deadline_ns: int) -> bytes:
-        if select.select([self._connection], [], [], 0)[0]:
+        if readable(self._connection.fileno()):
             raise InstanceGoneError("it ended, or spoke without being asked")
         first = self.invocations == 0
         self.invocations += 1

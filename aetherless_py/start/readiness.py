@@ -156,6 +156,13 @@ def _speaker(ancillary: list[tuple[int, int, bytes]]) -> int:
     raise HandshakeError("the kernel did not say who said READY")
 
 
+def readable(fd: int, within_s: float = 0.0) -> bool:
+    """Whether there is something to read, or an end to be noticed, within so many seconds."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, within_s) * 1e3))
+
+
 def wait_readable(wanted_fd: int, ended_fd: int, output: Output | None, deadline_ns: int) -> None:
     """Returns when `wanted_fd` is readable; raises when the process ended or the time is over."""
     poll = select.poll()

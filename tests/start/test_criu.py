@@ -39,7 +39,7 @@ def kept(tmp_path: Path) -> Iterator[str]:
 
 
 def _folders() -> set[str]:
-    return {name for name in os.listdir(PARENT) if name.startswith("aetherless")}
+    return {name for name in os.listdir(PARENT) if name.startswith("aetherless-snapshot-")}
 
 
 def _mounts() -> list[str]:

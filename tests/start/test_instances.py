@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -151,6 +152,24 @@ def test_nothing_stays_open(odd: Strategy) -> None:
     for grace_s in (0, 0, 1.0, 1.0):
         odd.start().stop(grace_s)
     assert descriptors() == before
+
+
+def test_a_runtime_with_very_many_descriptors_goes_on(name: str) -> None:
+    """select(2) knows none above 1023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    held: list[int] = []
+    try:
+        held += [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        with prepared(name, function("odd:echo")) as made:
+            made.settle(30)
+            instance = made.start()
+            assert instance.invoke(b"x") == b"x" and instance.alive
+            instance.stop()
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_close_stops_what_is_left(name: str) -> None:

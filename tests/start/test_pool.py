@@ -92,7 +92,9 @@ def test_it_lives_through_the_death_of_its_template() -> None:
     with pool() as warm:
         source = warm._source
         assert isinstance(source, Zygote)
+        pooled = [instance.pid for instance, _ in list(warm._ready)]
         os.kill(source._nursery.process.pid, signal.SIGKILL)
+        assert all(gone(pid) for pid in pooled)
         assert warm.start(timeout_s=WAIT_S).invoke(b"print 0") == b"printed"
 
 
