@@ -6,7 +6,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench machine publish history compare test lint clean
+.PHONY: help build runtimes bench machine publish history compare test lint clean
 
 N ?= 10
 BASE ?= main
@@ -28,6 +28,10 @@ help: ## list the targets
 	@touch $@
 
 build: .venv/built ## make .venv and build the package in place
+
+runtimes: ## install CRIU, an OCI runtime and Node.js, which the cold starts compare (as root)
+	bash tools/install_criu.sh
+	bash tools/install_runtimes.sh
 
 lint: .venv/built ## style, types, direction of imports
 	$(BIN)/ruff check .

@@ -9,10 +9,14 @@ themselves where `AETHERLESS_QUICK` is 1.
 
 from __future__ import annotations
 
+from benchmarks.cold_start import QUICK
+
+_COLD = "|".join(case.name for case in QUICK)
 # A regular expression for `asv run --bench`, matched against "module.Class.method(parameters)".
 PATTERNS = {
     "ring_buffer": r"^ring_buffer\..*\.track_.*",
     # One process of asv's a result: what the quick pass leaves out is not even asked for.
+    "cold_start": rf"^cold_start\.(Ready|FirstResponse|LastReady)\..*\('({_COLD})'\)$",
     "ipc": r"^ipc\.(RoundTrip\..*, (64|1024|65536)\)|OneWay\..*, (64|65536)\))$",
 }
 

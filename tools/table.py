@@ -140,6 +140,7 @@ _COLUMNS = (
     _Column("CPU/message", _processor_time),
     _Column("x floor [95 %]", _ratio_to("floor")),
     _Column("x ring [95 %]", _ratio_to("ring")),
+    _Column("x spawn [95 %]", _ratio_to("spawn")),
     _Column("samples", _samples),
     _Column("processes", lambda result: str(result["metadata"].get("processes") or "")),
     _Column("warnings", lambda result: str(len(result["metadata"]["warnings"]))),
@@ -191,6 +192,8 @@ def _three_digits(value: float) -> str:
     size = abs(value)
     if size >= 99.95:
         return f"{value:.0f}"
+    if 0 < size < 0.0995:  # of ratios to something slow
+        return f"{value:.4f}" if size < 0.00995 else f"{value:.3f}"
     return f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"
 
 
