@@ -10,14 +10,13 @@ The template says READY on it when the function is imported.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import socket
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, NoReturn
 
-from aetherless_py.start import identity, process, tree
+from aetherless_py.start import copies, identity, process, tree
 from aetherless_py.start.worker import READY, load, marks_of, serve
 
 if TYPE_CHECKING:
@@ -32,9 +31,9 @@ def main(_interpreter_ns: int) -> NoReturn:
     control = socket.socket(fileno=process.CONTROL)
     control.set_inheritable(False)
     handler = load(sys.argv[1], sys.argv[2])
-    # What lives now lives for ever: the collector would only touch, and so copy, its pages.
-    gc.collect()
-    gc.freeze()
+    fd = os.memfd_create("template")
+    copies.make_cheap(fd)
+    os.close(fd)
     control.send(READY)
     _obey(control, handler)
     os._exit(0)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from aetherless_py import errors
@@ -270,5 +271,6 @@ def test_instances_end_with_a_runtime_that_is_killed(name: str) -> None:
         assert runtime.stdout is not None
         pids = [int(pid) for pid in runtime.stdout.readline().split()]
         assert len(pids) == 3
+        pids += [one.pid for one in psutil.Process(runtime.pid).children(recursive=True)]
         runtime.kill()
     assert all(gone(pid) for pid in pids)
