@@ -115,7 +115,7 @@ class Folder:
         try:
             if path is None:
                 _remove_abandoned()
-                self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=PARENT)
+                self.path = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=PARENT)
             else:
                 self.path = os.path.abspath(path)
                 os.makedirs(self.path, mode=0o700, exist_ok=True)

@@ -1,0 +1,207 @@
+"""lambda_runtime: AWS Lambda's own Python runtime client against a Runtime API of ours.
+
+`awslambdaric` is what runs in AWS's Python images; started as there, `python -m awslambdaric`.
+What AWS has around it (micro virtual machine, placement, download of the code, the service before
+it) is not here: nothing of this is a figure of AWS Lambda.
+
+READY is its first request for an invocation, which is when AWS takes its init phase for done. An
+event is a JSON document with the request in base64; the first response ends when the instance has
+posted its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import select
+import signal
+import sys
+import time
+import uuid
+from base64 import b64decode, b64encode
+from dataclasses import replace
+
+from aetherless_py.errors import HandlerError, HandshakeError, InstanceGoneError, StartError
+from aetherless_py.start.attempt import Attempt
+from aetherless_py.start.base import Function, deadline_of, new_id
+from aetherless_py.start.instance import Instance, Phases, Process
+from aetherless_py.start.output import Output
+from aetherless_py.start.readiness import wait_readable
+from benchmarks.baselines.starts.child import FUNCTIONS, Baseline, launch
+from benchmarks.baselines.starts.oci import ContainerProcess, Containers, why_no_container
+from benchmarks.baselines.starts.runtime_api import (
+    ACCEPTED,
+    INIT_ERROR,
+    NEXT,
+    ROOT,
+    Caller,
+    Request,
+    RuntimeApi,
+    response,
+)  # fmt: skip
+
+_ARN = "arn:aws:lambda:us-east-1:000000000000:function:aetherless"
+
+
+class LambdaRuntime(Baseline):
+    """`awslambdaric` in a fresh interpreter for each instance."""
+
+    name = "lambda_runtime"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        if importlib.util.find_spec("awslambdaric") is None:
+            return "awslambdaric is not installed; python tools/install_peers.py brings it"
+        if importlib.util.find_spec("runtime_client") is None:
+            return "awslambdaric lacks its compiled part; install it from a wheel"
+        return None
+
+    def _make(self, function: Function) -> None:
+        pass
+
+    def _start(self, function: Function, asked_ns: int) -> Instance:
+        instance_id = new_id()
+        phases = Phases(asked_ns)
+        with Attempt(self.name, function) as attempt:
+            api = attempt.keeps(RuntimeApi())
+            command = [sys.executable, "-P", "-m", "awslambdaric", "for_lambda.handler"]
+            path = (*function.path, FUNCTIONS)
+            environment = replace(function, path=path).full_environment(
+                AETHER_HANDLER=function.handler,
+                AETHER_IMPORTS=",".join(function.imports),
+                AWS_LAMBDA_RUNTIME_API=api.address,
+                AWS_LAMBDA_FUNCTION_NAME="aetherless",
+                _HANDLER="for_lambda.handler",
+            )
+            process = self._launch(attempt, instance_id, command, environment, phases)
+            deadline_ns = deadline_of(function, asked_ns)
+            caller = _expect_next(api, process.ended_fd, attempt.output, deadline_ns)
+            phases.ready_ns = time.monotonic_ns()
+            if isinstance(process, ContainerProcess):
+                process.appeared()
+            return _LambdaInstance(
+                instance_id, self.name, process, api, caller, attempt.output, phases
+            )
+
+    def _launch(
+        self, attempt: Attempt, instance_id: str, command: list[str],
+        environment: dict[str, str], phases: Phases,
+    ) -> Process:  # fmt: skip
+        child = launch(attempt, instance_id, command, environment)
+        phases.created_ns = time.monotonic_ns()
+        return child
+
+    def _close(self) -> None:
+        pass
+
+
+class LambdaRuntimeContainer(LambdaRuntime):
+    """`lambda_runtime` in a container for each instance.
+
+    The container has no network of its own: the Runtime API is on the host's loopback.
+
+    Attributes:
+        runtime: the path of the OCI runtime that makes them, once prepared.
+    """
+
+    name = "lambda_runtime_container"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return super().missing() or why_no_container()
+
+    def _make(self, function: Function) -> None:
+        self._containers = Containers(function)
+        self.runtime = self._containers.runtime
+
+    def _launch(
+        self, attempt: Attempt, instance_id: str, command: list[str],
+        environment: dict[str, str], phases: Phases,
+    ) -> Process:  # fmt: skip
+        return self._containers.launch(
+            attempt, instance_id, command, environment, own_network=False
+        )
+
+    def _close(self) -> None:
+        if hasattr(self, "_containers"):
+            self._containers.close()
+
+
+def _expect_next(api: RuntimeApi, ended_fd: int, output: Output, deadline_ns: int) -> Caller:
+    """Waits until the instance asks for its first invocation; gives where it waits for it."""
+    request = api.hear(lambda: wait_readable(api.fileno(), ended_fd, output, deadline_ns))
+    if request.what == INIT_ERROR:
+        with contextlib.suppress(OSError):
+            request.caller.connection.sendall(ACCEPTED)
+        raise StartError(f"it reported an error of its init phase: {request.error()}")
+    if request.what != NEXT:
+        raise HandshakeError(f"it must ask for an invocation first, not {request.what}")
+    return request.caller
+
+
+class _LambdaInstance(Instance):
+    """An instance that asks for its invocations."""
+
+    def __init__(
+        self,
+        instance_id: str,
+        mode: str,
+        process: Process,
+        api: RuntimeApi,
+        caller: Caller,
+        output: Output,
+        phases: Phases,
+    ) -> None:
+        super().__init__(instance_id, mode, process, api.listener, output, phases)
+        self._api = api
+        self._waiting: Caller | None = caller
+        self.at_end.append(lambda _: api.close())
+
+    def _ask(self, payload: bytes, deadline_ns: int) -> bytes:
+        if self._process.ended():
+            raise InstanceGoneError("it ended before it was asked")
+        first = self.invocations == 0
+        self.invocations += 1
+        caller = self._waiting
+        if caller is None:
+            request = self._hear(deadline_ns)
+            if request.what != NEXT:
+                raise InstanceGoneError(f"it must ask for an invocation, not {request.what}")
+            caller = request.caller
+        self._waiting = None
+        request_id = str(uuid.uuid4())
+        left_ns = max(0, deadline_ns - time.monotonic_ns())
+        event = response(
+            200,
+            json.dumps({"body": b64encode(payload).decode()}).encode(),
+            {
+                "Lambda-Runtime-Aws-Request-Id": request_id,
+                "Lambda-Runtime-Deadline-Ms": str((time.time_ns() + left_ns) // 1_000_000),
+                "Lambda-Runtime-Invoked-Function-Arn": _ARN,
+            },
+        )
+        self._send(caller.connection, event, deadline_ns)
+        told = self._hear(deadline_ns)
+        if first:
+            self.phases.first_response_ns = time.monotonic_ns()
+        self._send(told.caller.connection, ACCEPTED, deadline_ns)
+        if told.what == ("POST", f"{ROOT}/invocation/{request_id}/error"):
+            raise HandlerError(told.error())
+        if told.what != ("POST", f"{ROOT}/invocation/{request_id}/response"):
+            raise InstanceGoneError(f"it must answer its invocation, not {told.what}")
+        try:
+            return b64decode(json.loads(told.body)["body"], validate=True)
+        except (ValueError, TypeError, KeyError) as error:
+            raise InstanceGoneError(f"its answer makes no sense ({error!r})") from None
+
+    def _hear(self, deadline_ns: int) -> Request:
+        try:
+            return self._api.hear(lambda: self._wait(self._api, select.POLLIN, deadline_ns))
+        except HandshakeError as error:
+            raise InstanceGoneError(str(error)) from None
+
+    def _let_go(self) -> None:
+        # As AWS ends one that has no extensions: without a word.
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._process.ended_fd, signal.SIGKILL)
