@@ -59,6 +59,7 @@ cdef extern from "wait.h" nogil:
         aether_role *role
         aether_side *peer_side
         aether_role *peer_role
+        uint32_t past
         uint32_t expected
         int fd
         int peer_lock
@@ -88,7 +89,8 @@ cdef extern from "wait.h" nogil:
     void aether_lock_give(int fd, int first, int count)
     void aether_close(int *fd)
     int aether_spin_brief(aether_side *peer, uint64_t seen)
-    aether_wait_result aether_peer_gone(aether_role *peer, uint32_t expected, int fd, int peer_lock)
+    aether_wait_result aether_peer_gone(
+        aether_role *peer, uint32_t past, uint32_t expected, int fd, int peer_lock)
     aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
 
 

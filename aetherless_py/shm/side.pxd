@@ -46,7 +46,7 @@ cdef class Side:
     cdef aether_role *role
     cdef aether_role *peer_role
     cdef int own_lock, peer_lock
-    cdef uint32_t expected       # the peer's state, where its successor will not do; else 0
+    cdef uint32_t past, expected  # states of the peer: see aether_peer_gone
     cdef int fd
     cdef bint checksum
     cdef bint is_producer

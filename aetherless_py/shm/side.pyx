@@ -125,7 +125,7 @@ cdef class Side:
                 " a side belongs to one thread at a time"
             )
         w.role, w.peer_side, w.peer_role = self.role, self.peer_side, self.peer_role
-        w.expected = self.expected
+        w.past, w.expected = self.past, self.expected
         w.fd, w.peer_lock = self.fd, self.peer_lock
         w.closing = <const volatile int *>&self.closing
         w.deadline_ns = deadline_ns
@@ -178,7 +178,8 @@ cdef class Side:
         return True
 
     cdef native.aether_wait_result peer_gone(self) noexcept:
-        return native.aether_peer_gone(self.peer_role, self.expected, self.fd, self.peer_lock)
+        return native.aether_peer_gone(
+            self.peer_role, self.past, self.expected, self.fd, self.peer_lock)
 
     cdef str peer_name(self):
         return "consumer" if self.is_producer else "producer"

@@ -155,13 +155,16 @@ static inline int aether_spin_brief(aether_side *peer, uint64_t seen) {
     return 0;
 }
 
-/* Has the peer closed or died? AETHER_READY when it has done neither. `expected` is the state of
- * the holder that is waited for, whose successor will not do; 0 for anybody. */
-static inline aether_wait_result aether_peer_gone(aether_role *peer, uint32_t expected, int fd,
-                                                  int peer_lock) {
+/* Has the peer closed or died? AETHER_READY when it has done neither. `past` is the state of a
+ * holder whose end is known already, so that its successor is waited for; 0 when there was none.
+ * `expected` is the open state of the holder that is waited for, which may be yet to come, but whose
+ * successor will not do; 0 for anybody. */
+static inline aether_wait_result aether_peer_gone(aether_role *peer, uint32_t past,
+                                                  uint32_t expected, int fd, int peer_lock) {
     uint32_t state = aether_role_state(peer);
+    if (state == past) return AETHER_READY;
     if (aether_is_closed(state)) return AETHER_PEER_CLOSED;
-    if (expected && state != expected) return AETHER_PEER_DIED;
+    if (expected && (int32_t)(state - expected) > 0) return AETHER_PEER_DIED; /* replaced */
     if (aether_is_open(state) && aether_lock_is_held(fd, peer_lock) == 0) {
         /* A clean close sets the state before it gives up the lock, and a new holder takes the
          * lock before it sets the state: look once more. */
@@ -176,7 +179,7 @@ typedef struct {
     aether_role *role;      /* this side's */
     aether_side *peer_side; /* the index that it waits for */
     aether_role *peer_role;
-    uint32_t expected; /* see aether_peer_gone */
+    uint32_t past, expected; /* see aether_peer_gone */
     int fd, peer_lock;
     const volatile int *closing; /* set by another thread of this process to end the wait */
     uint64_t deadline_ns;        /* on CLOCK_MONOTONIC; UINT64_MAX for none */
@@ -202,7 +205,7 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
         now = aether_now_ns();
         if (now > look_at) {
             aether_wait_result gone =
-                aether_peer_gone(w->peer_role, w->expected, w->fd, w->peer_lock);
+                aether_peer_gone(w->peer_role, w->past, w->expected, w->fd, w->peer_lock);
             if (aether_peer_index(w->peer_side) != seen) return AETHER_READY;
             return gone == AETHER_READY ? AETHER_CHECK : gone;
         }
@@ -217,7 +220,7 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
     syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
     aether_wait_result result = AETHER_READY;
     if (aether_peer_index(w->peer_side) == seen) {
-        result = aether_peer_gone(w->peer_role, w->expected, w->fd, w->peer_lock);
+        result = aether_peer_gone(w->peer_role, w->past, w->expected, w->fd, w->peer_lock);
         /* Its last act before it went may have been to publish. */
         if (result != AETHER_READY && aether_peer_index(w->peer_side) != seen)
             result = AETHER_READY;
