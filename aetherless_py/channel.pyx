@@ -1,9 +1,13 @@
 """Request and response between two processes, over a pair of rings.
 
-The way of a call: the caller's message goes into the request ring with a number of its own as its
-tag; the server hands it to its handler and puts what that gives into the response ring with the
-same number; the caller takes what carries its number and drops what does not: the late answer to a
-call that timed out. The lowest bit of a number says that the answer is an error.
+The way of a call: the caller's message goes into the request ring; the server hands it to its
+handler and puts what that gives into the response ring, with the request's number as its tag; the
+caller takes what carries its number and drops what does not: the late answer to a call that timed
+out, or to one of a former caller. The lowest two bits of a number say that the answer is an error.
+
+The number is where in the request ring's stream the request ends. Both sides know that without
+being told, and it goes on from one holder of the ring to the next, so that no two requests of a
+channel's life share it, whoever made them.
 
 One process calls, the other one serves; which is which is decided by who does it first.
 """
@@ -12,6 +16,7 @@ from aetherless_py.errors import (
     DamagedFrameError,
     HandlerError,
     PeerClosedError,
+    PeerDiedError,
     ReservationError,
     RingBusyError,
     RingClosedError,
@@ -25,10 +30,20 @@ from aetherless_py.shm.consumer cimport Consumer
 from aetherless_py.shm.producer cimport Producer
 from aetherless_py.shm.side cimport deadline, ways_of_waiting
 
-cdef uint32_t IS_ERROR = 1
-# What a server answers to a request whose number it could not read.
-cdef uint32_t DAMAGED = 1
+cdef enum:
+    IS_ERROR = 1     # the handler's
+    WAS_DAMAGED = 2  # the request
+
 _RESPONSES = ".responses"
+
+
+cdef inline uint32_t number_of(uint64_t end) noexcept:
+    """The number of the request that ends there; its lowest two bits are 0, as frames begin at 64s.
+
+    It comes again after 64 GiB of requests. What is unanswered lies in a ring of 2 GiB at most, and
+    each call takes the answers that it finds before it waits for its own.
+    """
+    return <uint32_t>(end // 16)
 
 
 cdef class Channel:
@@ -45,9 +60,8 @@ cdef class Channel:
     cdef readonly str name       # to attach to
     cdef Producer producer
     cdef Consumer consumer
-    cdef uint32_t number         # of the last call; even, never 0
     cdef bint is_caller, is_server
-    cdef bint in_call
+    cdef bint in_use             # a call or serve is under way
     cdef readonly bint closed
     cdef object __weakref__
 
@@ -116,21 +130,20 @@ cdef class Channel:
 
     # -- the caller ------------------------------------------------------------------------------
 
-    cdef int begin(self) except -1:
-        """A number for a call and the server that is to answer it; nobody else calls meanwhile."""
-        cdef uint32_t state
-        if not self.is_caller:
-            self.open_as(True)
-        if self.in_call:
-            raise RingBusyError(f"{self.name}: another thread is in the middle of a call")
-        self.number += 2  # wraps after 2**31 calls: no late answer is that late
-        if self.number == 0:
-            self.number = 2
-        self.producer.tag = self.number
-        # A server that replaces the one which gets the request knows nothing of it.
-        state = native.aether_role_state(self.consumer.peer_role)
-        self.consumer.expected = state if native.aether_is_open(state) else 0
-        self.in_call = True
+    cdef int begin_as(self, bint caller) except -1:
+        """Takes the part, if it is not taken yet, for this thread alone until `in_use` ends."""
+        if not (self.is_caller if caller else self.is_server):
+            self.open_as(caller)
+        if self.in_use:
+            raise RingBusyError(f"{self.name}: another thread is in the middle of a call or serves")
+        self.in_use = True
+        return 0
+
+    cdef int begin_call(self) except -1:
+        self.begin_as(True)
+        # A server that replaces the one which gets the request knows nothing of it. While nobody
+        # serves, the state is even, and the first to come will make it this.
+        self.consumer.expected = native.aether_role_state(self.consumer.peer_role) | 1
         return 0
 
     def call(self, payload, timeout=None):
@@ -151,16 +164,18 @@ cdef class Channel:
             RingBusyError: another thread is in the middle of a call.
         """
         cdef uint64_t until = deadline(timeout)
-        self.begin()
+        cdef uint32_t number
+        self.begin_call()
         try:
             self.producer.put(payload, until, True)
+            number = number_of(self.producer.index)
             while True:
                 answer = self.consumer.get(until, True)
-                if self.consumer.tag == self.number:
+                if self.consumer.tag == number:
                     return answer
-                self.raise_if_error(answer)
+                self.raise_if_error(number, answer)
         finally:
-            self.in_call = False
+            self.in_use = False
 
     def reserve(self, Py_ssize_t size_bytes, timeout=None):
         """Hands out the request ring's own memory for the next request; then `call_reserved`.
@@ -187,18 +202,20 @@ cdef class Channel:
             As `call`; ReservationError: nothing is reserved.
         """
         cdef uint64_t until = deadline(timeout)
-        self.begin()
+        cdef uint32_t number
+        self.begin_call()
         try:
             self.producer.commit(size_bytes)
+            number = number_of(self.producer.index)
             while True:
                 answer = self.consumer.get_view(until)
-                if self.consumer.tag == self.number:
+                if self.consumer.tag == number:
                     return answer
-                text = bytes(answer) if self.consumer.tag & IS_ERROR else b""
+                text = bytes(answer) if self.consumer.tag == number | IS_ERROR else b""
                 self.consumer.release()
-                self.raise_if_error(text)
+                self.raise_if_error(number, text)
         finally:
-            self.in_call = False
+            self.in_use = False
 
     def abort(self):
         """Gives the reserved request back unsent."""
@@ -216,10 +233,10 @@ cdef class Channel:
             raise ReservationError("nothing is to be released")
         self.consumer.release()
 
-    cdef int raise_if_error(self, bytes text) except -1:
-        if self.consumer.tag == self.number | IS_ERROR:
+    cdef int raise_if_error(self, uint32_t number, bytes text) except -1:
+        if self.consumer.tag == number | IS_ERROR:
             raise HandlerError(text.decode(errors="replace"))
-        if self.consumer.tag == DAMAGED:
+        if self.consumer.tag == number | WAS_DAMAGED:
             raise DamagedFrameError(f"{self.name}: a request was damaged on its way", 0, 0)
         return 0
 
@@ -227,6 +244,10 @@ cdef class Channel:
 
     def serve(self, handler, timeout=None):
         """Answers requests until the caller closes, or this channel is closed.
+
+        The end of a caller is told once: serve again to wait for its successor. A successor that
+        comes before this end has noticed is served on. Answers to a caller that is gone are
+        dropped.
 
         Args:
             handler: called with each request as bytes; gives the answer, any contiguous buffer. An
@@ -239,6 +260,7 @@ cdef class Channel:
         Raises:
             RingTimeoutError: no request came in time; serve again to go on.
             PeerDiedError: the caller's process ended without closing.
+            RingBusyError: another thread serves.
         """
         return self.serve_until_closed(handler, timeout, False)
 
@@ -261,14 +283,13 @@ cdef class Channel:
         cdef Py_ssize_t served = 0
         cdef uint32_t number
         cdef Producer producer
-        if not self.is_server:
-            self.open_as(False)
+        self.begin_as(False)
         producer = self.producer
         reserve = producer.reserve
         try:
             while True:
                 request = self.next_request(timeout, views)
-                number = self.consumer.tag
+                number = number_of(self.consumer.index + self.consumer.peeked)
                 try:
                     answer = handler(request, reserve) if views else handler(request)
                     producer.tag = number
@@ -276,23 +297,30 @@ cdef class Channel:
                         producer.commit(answer)
                     else:
                         producer.put(answer, UINT64_MAX, True)
+                    served += 1
                 except BaseException as error:
                     if producer.reserved:
                         producer.abort()
-                    self.answer_error(number, error)
+                    served += self.answer_error(
+                        number | IS_ERROR, f"{type(error).__name__}: {error}")
                     if not isinstance(error, Exception):  # the caller knows; now end
                         if views:
                             self.consumer.release()
                         raise
                 if views:
                     self.consumer.release()
-                served += 1
         except PeerClosedError:
+            self.forget_caller()
             return served
+        except PeerDiedError:
+            self.forget_caller()
+            raise
         except RingClosedError:
             if not self.closed:
                 raise
             return served
+        finally:
+            self.in_use = False
 
     cdef object next_request(self, object timeout, bint as_view):
         cdef uint64_t until = deadline(timeout)
@@ -300,14 +328,23 @@ cdef class Channel:
             try:
                 return self.consumer.get_view(until) if as_view else self.consumer.get(until, True)
             except DamagedFrameError as error:
-                self.producer.tag = DAMAGED
-                self.producer.put(str(error).encode(), UINT64_MAX, True)
+                # Of several damaged requests the last is the one that is still waited for.
+                self.answer_error(number_of(self.consumer.index) | WAS_DAMAGED, str(error))
 
-    cdef int answer_error(self, uint32_t number, error) except -1:
-        # If the caller is gone, or this channel closed, this raises that once more.
-        self.producer.tag = number | IS_ERROR
-        self.producer.put(f"{type(error).__name__}: {error}".encode(errors="replace")[:1024],
-                          UINT64_MAX, True)
+    cdef bint answer_error(self, uint32_t tag, str text) except -1:
+        """Whether it could be answered. If this channel is closed, this raises that once more."""
+        self.producer.tag = tag
+        try:
+            self.producer.put(text.encode(errors="replace")[:1024], UINT64_MAX, True)
+        except (PeerClosedError, PeerDiedError):
+            return False  # next_request raises that, unless there is a successor to be served
+        return True
+
+    cdef int forget_caller(self) except -1:
+        """The end of this caller has been told: next time, its successor is waited for."""
+        cdef uint32_t state = native.aether_role_state(self.consumer.peer_role)
+        if self.consumer.peer_gone() != native.AETHER_READY:  # else the successor is there
+            self.consumer.past = state
         return 0
 
     # -- the end ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -44,13 +45,29 @@ except errors.RingTimeoutError:
     say("ready")
 """
 SERVE = SERVER + READY + "print(channel.serve(handle))"
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    before = set(os.listdir("/dev/shm"))
-    yield
-    assert set(os.listdir("/dev/shm")) <= before
+# Tells when it has been asked, and answers when it is told to.
+HOLDING = """
+from aetherless_py.channel import Channel
+channel = Channel.attach(sys.argv[2])
+def handle(request):
+    if request.startswith(b"hold"):
+        say("asked")
+        sys.stdin.readline()
+    return b"for " + request
+say(str(channel.serve(handle)))
+"""
+# Gives up after so many seconds, and closes when it is told to.
+ALICE = """
+from aetherless_py.channel import Channel
+channel = Channel.attach(sys.argv[2])
+try:
+    channel.call(sys.argv[3].encode(), timeout=float(sys.argv[4]))
+    say("answered")
+except errors.RingTimeoutError:
+    say("gave up")
+sys.stdin.readline()
+channel.close()
+"""
 
 
 @pytest.fixture
@@ -63,6 +80,20 @@ def serving(channel: Channel, code: str = SERVE) -> Child:
     child = Child(code, "", channel.name)
     assert child.line() == "ready"
     return child
+
+
+def tell(child: Child) -> None:
+    assert child.process.stdin is not None
+    print(file=child.process.stdin, flush=True)
+
+
+def until_written(name: str, messages: int) -> None:
+    """Waits until the ring of that name has had so many messages of one line each."""
+    with Path("/dev/shm", name.lstrip("/")).open("rb", buffering=0) as segment:
+        while struct.unpack("Q", os.pread(segment.fileno(), 8, layout.OFFSET_HEAD)) != (
+            messages * layout.FRAME_ALIGN_BYTES,
+        ):
+            time.sleep(0.001)
 
 
 @pytest.mark.parametrize("wait", list(WAITS))
@@ -167,6 +198,104 @@ def test_a_late_answer_never_reaches_the_next_call(channel: Channel, late: bytes
         child.finish()
 
 
+# The channel's own process is the second caller, bob, in what follows: three processes in all.
+
+
+@pytest.mark.parametrize("views", [False, True])
+def test_the_request_of_a_caller_that_gave_up_and_closed(channel: Channel, views: bool) -> None:
+    """Nobody serves yet: both requests lie in the ring when the server comes."""
+    with Child(ALICE, "", channel.name, "alice", "0.1") as alice, ThreadPoolExecutor(1) as pool:
+        assert alice.line() == "gave up"
+        tell(alice)
+        alice.finish()
+        if views:
+            channel.reserve(3)[:] = b"bob"
+            asked = pool.submit(lambda: bytes(channel.call_reserved(timeout=WATCHDOG_S)))
+        else:
+            asked = pool.submit(channel.call, b"bob", WATCHDOG_S)
+        until_written(channel.name, 2)
+        with Child(HOLDING, "", channel.name) as server:
+            assert asked.result(WATCHDOG_S) == b"for bob"
+            if views:
+                channel.release()
+            channel.close()
+            assert server.finish() == "2\n"
+
+
+def test_the_damaged_request_of_a_former_caller(channel: Channel) -> None:
+    """What was wrong with it is no more bob's than its answer would be."""
+    with Child(ALICE, "", channel.name, "alice", "0.1") as alice, ThreadPoolExecutor(1) as pool:
+        assert alice.line() == "gave up"
+        tell(alice)
+        alice.finish()
+        _spoil(channel.name, 2)
+        asked = pool.submit(channel.call, b"bob", WATCHDOG_S)
+        until_written(channel.name, 2)
+        with Child(HOLDING, "", channel.name) as server:
+            assert asked.result(WATCHDOG_S) == b"for bob"
+            channel.close()
+            assert server.finish() == "1\n"
+
+
+@pytest.mark.parametrize("end", ["killed", "closed"])
+def test_a_caller_that_is_replaced_while_the_handler_runs(channel: Channel, end: str) -> None:
+    timeout = "0.1" if end == "closed" else str(WATCHDOG_S)
+    with (
+        Child(HOLDING, "", channel.name) as server,
+        Child(ALICE, "", channel.name, "hold alice", timeout) as alice,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert server.line() == "asked"
+        if end == "closed":
+            assert alice.line() == "gave up"
+            tell(alice)
+            alice.finish()
+        else:
+            alice.kill()
+        asked = pool.submit(channel.call, b"bob", WATCHDOG_S)
+        until_written(channel.name, 2)  # bob has taken alice's place
+        tell(server)
+        assert asked.result(WATCHDOG_S) == b"for bob"
+        channel.close()
+        assert server.finish() == "2\n"
+
+
+def test_an_answer_that_lies_there_when_the_next_caller_comes(channel: Channel) -> None:
+    code = HOLDING + "sys.stdin.readline(); print(channel.serve(handle))"
+    with (
+        Child(code, "", channel.name) as server,
+        Child(ALICE, "", channel.name, "hold alice", "0.1") as alice,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert server.line() == "asked"
+        assert alice.line() == "gave up"
+        tell(server)
+        until_written(channel.name + ".responses", 1)
+        tell(alice)
+        alice.finish()
+        assert server.line() == "1"
+        asked = pool.submit(channel.call, b"bob", WATCHDOG_S)
+        until_written(channel.name, 2)
+        tell(server)
+        assert asked.result(WATCHDOG_S) == b"for bob"
+        channel.close()
+        assert server.finish() == "1\n"
+
+
+def test_the_numbers_of_calls_begin_again_after_64_gib(channel: Channel) -> None:
+    with Path("/dev/shm", channel.name.lstrip("/")).open("r+b") as segment:
+        for offset in (layout.OFFSET_HEAD, layout.OFFSET_TAIL):
+            segment.seek(offset)
+            segment.write(struct.pack("Q", (64 << 30) - 3 * 64))
+    with serving(channel) as child:
+        for text in (b"ab", b"cd", b"ef", b"gh", b"ij"):
+            assert channel.call(text, timeout=WATCHDOG_S) == text[::-1]
+            with pytest.raises(errors.HandlerError):
+                channel.call(b"error", timeout=WATCHDOG_S)
+        channel.close()
+        child.finish()
+
+
 def test_a_server_that_dies_in_a_call(channel: Channel) -> None:
     with serving(channel), pytest.raises(errors.PeerDiedError):
         channel.call(b"die", timeout=WATCHDOG_S)
@@ -188,6 +317,36 @@ def test_a_server_that_is_replaced_in_a_call(channel: Channel) -> None:
                 second.serve(bytes, timeout=0.5)
             with pytest.raises(errors.PeerDiedError):
                 asked.result(WATCHDOG_S)
+
+
+def test_the_first_server_is_replaced_in_a_call_that_was_there_before_it(
+    channel: Channel,
+) -> None:
+    """The caller has seen neither of them come, and one has taken its request with it."""
+    takes_over = (
+        "from aetherless_py.channel import Channel\n"
+        "channel = Channel.attach(sys.argv[2])\n"
+        "waits = False\n"
+        "while True:\n"
+        "    try:\n"
+        "        channel.serve(bytes)\n"
+        "        break\n"
+        "    except errors.RoleTakenError:\n"
+        "        waits or say('waits')\n"
+        "        waits = True\n"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(channel.call, b"hold", WATCHDOG_S)
+        until_written(channel.name, 1)
+        with Child(HOLDING, "", channel.name) as first:
+            assert first.line() == "asked"
+            with Child(takes_over, "", channel.name) as second:
+                assert second.line() == "waits"
+                first.kill()
+                with pytest.raises(errors.PeerDiedError):
+                    asked.result(WATCHDOG_S)
+                channel.close()
+                second.finish()
 
 
 def test_a_server_that_closes_in_a_call(channel: Channel) -> None:
@@ -220,6 +379,40 @@ def test_a_caller_that_dies_or_closes_ends_the_server(channel: Channel, end: str
             assert served.result(WATCHDOG_S) == 1
 
 
+@pytest.mark.parametrize("end", ["killed", "closed"])
+def test_the_end_of_a_caller_is_told_once(channel: Channel, end: str) -> None:
+    """Afterwards, the server waits for the next one."""
+    for _ in range(2):
+        with (
+            Child(ALICE, "", channel.name, "alice", str(WATCHDOG_S)) as alice,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            served = pool.submit(channel.serve, bytes, WATCHDOG_S)
+            assert alice.line() == "answered"
+            if end == "closed":
+                tell(alice)
+                assert served.result(WATCHDOG_S) == 1
+            else:
+                alice.kill()
+                with pytest.raises(errors.PeerDiedError):
+                    served.result(WATCHDOG_S)
+        for _ in range(2):
+            with pytest.raises(errors.RingTimeoutError):
+                channel.serve(bytes, timeout=0.1)
+
+
+def test_a_handler_that_ends_the_server_ends_it_without_a_caller_too(channel: Channel) -> None:
+    def end(_: bytes) -> bytes:
+        channel.close()
+        raise SystemExit("enough")
+
+    with Channel.attach(channel.name) as server:
+        with pytest.raises(errors.RingTimeoutError):
+            channel.call(b"abc", timeout=0)
+        with pytest.raises(SystemExit):
+            server.serve(end, timeout=WATCHDOG_S)
+
+
 def test_a_server_that_waits_can_be_closed_by_another_thread(channel: Channel) -> None:
     with ThreadPoolExecutor(1) as pool:
         served = pool.submit(channel.serve, bytes)
@@ -240,6 +433,30 @@ def test_two_threads_do_not_share_a_call(channel: Channel) -> None:
         child.finish()
 
 
+def test_two_threads_do_not_share_a_server(channel: Channel) -> None:
+    """The answers of both would go by the number that one of them has set."""
+    with Channel.attach(channel.name) as server, ThreadPoolExecutor(2) as pool:
+        asked = threading.Event()
+        go_on = threading.Event()
+
+        def handle(request: bytes) -> bytes:
+            asked.set()
+            go_on.wait(WATCHDOG_S)
+            return request
+
+        answer = pool.submit(channel.call, b"abc", WATCHDOG_S)
+        served = pool.submit(server.serve, handle, WATCHDOG_S)
+        assert asked.wait(WATCHDOG_S)
+        try:
+            with pytest.raises(errors.RingBusyError):
+                server.serve(bytes, timeout=0)
+        finally:
+            go_on.set()
+        assert answer.result(WATCHDOG_S) == b"abc"
+        channel.close()
+        assert served.result(WATCHDOG_S) == 1
+
+
 def _spoil(name: str, at: int) -> None:
     with Path("/dev/shm", name.lstrip("/")).open("r+b") as segment:
         segment.seek(layout.DATA_OFFSET + layout.FRAME_HEADER_BYTES + at)
@@ -258,6 +475,23 @@ def test_damage_in_either_direction_is_said_to_the_caller(channel: Channel) -> N
         assert channel.call(b"sound", timeout=WATCHDOG_S) == b"sound"
         channel.close()
         serving_.join(WATCHDOG_S)
+
+
+def test_damaged_requests_side_by_side_are_said_to_who_still_waits(channel: Channel) -> None:
+    """The server skips both at once, as neither header says where the next one begins."""
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(errors.RingTimeoutError):
+            channel.call(b"given up", timeout=0)
+        asked = pool.submit(channel.call, b"request", WATCHDOG_S)
+        until_written(channel.name, 2)
+        for end_of_header in (-1, layout.FRAME_ALIGN_BYTES - 1):
+            _spoil(channel.name, end_of_header)
+        with Child(HOLDING, "", channel.name) as server:
+            with pytest.raises(errors.DamagedFrameError, match="request was damaged"):
+                asked.result(WATCHDOG_S)
+            assert channel.call(b"sound", timeout=WATCHDOG_S) == b"for sound"
+            channel.close()
+            server.finish()
 
 
 def test_a_damaged_answer_is_said_and_the_next_is_sound() -> None:

@@ -26,9 +26,10 @@
  *
  * position is the value of head at which the frame begins, in units of 64 bytes, XOR the ring's
  * random key: it tells a header from the payload of an older lap, and from one whose author imitates
- * a frame, and leads the consumer to the next frame when a length was damaged. tag is what a channel knows its messages by, 0 in a plain ring. crc32 is that of zlib
- * over length and payload, with tag added (XOR) to the value between the two, so that a damaged tag
- * is a damaged message; 0 in a ring without checksum.
+ * a frame, and leads the consumer to the next frame when a length was damaged. tag is what a channel
+ * knows its answers by, 0 elsewhere. crc32 is that of zlib over length and payload, with tag added
+ * (XOR) to the value between the two, so that a damaged tag is a damaged message; 0 in a ring
+ * without checksum.
  */
 #ifndef AETHERLESS_LAYOUT_H
 #define AETHERLESS_LAYOUT_H
@@ -38,7 +39,7 @@
 #include <stdint.h>
 
 #define AETHER_MAGIC UINT64_C(0x474e495248544541) /* "AETHRING", little endian */
-#define AETHER_VERSION 3u
+#define AETHER_VERSION 4u
 #define AETHER_FLAG_CHECKSUM 1u
 #define AETHER_CONTROL_BYTES 4096u
 #define AETHER_DATA_OFFSET 65536u
