@@ -1,16 +1,19 @@
-"""What every test gets: a watchdog, and a look at what it left in shared memory."""
+"""What every test gets: a watchdog, and a look at what it left behind or spoilt."""
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 WATCHDOG_S = 120
+ASV_FOLDER = Path(__file__).resolve().parents[1] / ".asv"
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +40,27 @@ def nothing_left_over() -> Iterator[None]:
     yield
     left = {name for name in set(os.listdir("/dev/shm")) - before if _may_be_ours(name)}
     assert not left, f"segments left behind: {sorted(left)}"
+
+
+def _asv_files() -> dict[str, tuple[int, int]]:
+    """Size and last change of all that asv keeps, but for the inside of its environments."""
+    found = {}
+    for folder, subfolders, names in os.walk(ASV_FOLDER):
+        if Path(folder).parent == ASV_FOLDER / "env":
+            subfolders.clear()
+            names = []
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            with contextlib.suppress(FileNotFoundError):
+                status = os.lstat(path)
+                found[path] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def asv_store_untouched() -> Iterator[None]:
+    """Fails a test that changes the project's own measurements: `make bench` exports them."""
+    before = _asv_files()
+    yield
+    after = _asv_files()
+    changed = sorted(path for path in before | after if before.get(path) != after.get(path))
+    assert not changed, f"changed in the project's own store: {changed}"

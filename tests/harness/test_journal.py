@@ -18,9 +18,12 @@ VARIABLES = ("AETHERLESS_JOURNAL_DIR", "ASV_CONF_DIR", "ASV_COMMIT", "ASV_ENV_NA
 
 
 @pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_leads_to_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    # Other tests import asv, and the journal takes that for a run of it.
+    monkeypatch.delitem(sys.modules, "asv_runner", raising=False)
+    monkeypatch.setattr(journal, "ROOT", tmp_path)
 
 
 def test_nowhere_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
