@@ -37,9 +37,11 @@ def transport(method: str) -> type[Transport]:
         NotImplementedError: this machine, or this commit's package, lacks what it needs.
     """
     module, _, name = _PLACES[method].partition(":")
-    found: type[Transport] = getattr(
-        importlib.import_module(f"benchmarks.baselines.{module}"), name
-    )
+    try:
+        place = importlib.import_module(f"benchmarks.baselines.{module}")
+    except (ImportError, OSError) as error:  # one way less must not cost the others
+        raise NotImplementedError(f"{method}: {type(error).__name__}: {error}") from error
+    found: type[Transport] = getattr(place, name)
     missing = found.missing()
     if missing is not None:
         raise NotImplementedError(f"{method}: {missing}")

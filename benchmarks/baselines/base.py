@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from benchmarks.harness.processes import die_with_parent, pin
@@ -224,6 +225,14 @@ def cannot_import(*modules: str) -> str | None:
         except Exception as error:  # a broken build raises whatever it likes
             return f"{name}: {type(error).__name__}: {error}"
     return None
+
+
+def kernel_limit(name: str, otherwise: int) -> int:
+    """A limit of the kernel, from /proc/sys; `otherwise` where this machine does not show it."""
+    try:
+        return int(Path("/proc/sys", name).read_text())
+    except OSError:
+        return otherwise
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import os
 import secrets
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 import posix_ipc
@@ -18,15 +17,12 @@ from benchmarks.baselines.base import (
     Mode,
     Payload,
     PeerGoneError,
+    kernel_limit,
     wait_in_slices,
 )  # fmt: skip
 
+MESSAGES = kernel_limit("fs/mqueue/msg_max", 0)  # that a queue holds at most
 _END = 1  # the priority of the message that ends; data have 0, and equal ones keep their order
-
-
-def _limit(name: str) -> int:
-    path = Path("/proc/sys/fs/mqueue", name)
-    return int(path.read_text()) if path.exists() else 0
 
 
 class PosixMq(LinkTransport):
@@ -35,11 +31,11 @@ class PosixMq(LinkTransport):
     name = "posix_mq"
     # The system's limit, 8 KiB by default: `sysctl fs.mqueue.msgsize_max` raises it, and that is
     # for the machine's owner to do.
-    largest_bytes = _limit("msgsize_max")
+    largest_bytes = kernel_limit("fs/mqueue/msgsize_max", 0)
 
     @classmethod
     def missing(cls) -> str | None:
-        if not posix_ipc.MESSAGE_QUEUES_SUPPORTED or not _limit("msg_max"):
+        if not posix_ipc.MESSAGE_QUEUES_SUPPORTED or not MESSAGES:
             return "this kernel has no POSIX message queues"
         return None
 
@@ -52,7 +48,7 @@ class PosixMq(LinkTransport):
         size = max(message_bytes, 64)
         for each in self._names:
             posix_ipc.MessageQueue(
-                each, posix_ipc.O_CREX, mode=0o600, max_messages=_limit("msg_max"),
+                each, posix_ipc.O_CREX, mode=0o600, max_messages=MESSAGES,
                 max_message_size=size,
             ).close()  # fmt: skip
 

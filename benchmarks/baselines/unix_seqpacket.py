@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
-from benchmarks.baselines.base import Link, Payload, PeerGoneError
+from benchmarks.baselines.base import Link, Payload, PeerGoneError, kernel_limit
 from benchmarks.baselines.streams import set_timeout
 from benchmarks.baselines.unix_socket import UnixSocket
+
+DEFAULT_WMEM_BYTES = 212_992  # Linux's own; containers of older kernels do not show theirs
 
 
 class UnixSeqpacket(UnixSocket):
@@ -17,7 +18,7 @@ class UnixSeqpacket(UnixSocket):
     kind = socket.SOCK_SEQPACKET
     # A message is one buffer of the kernel, in physically contiguous blocks: with its overhead it
     # must fit into net.core.wmem_max, doubled.
-    largest_bytes = min(1 << 17, 2 * int(Path("/proc/sys/net/core/wmem_max").read_text()) // 3)
+    largest_bytes = min(1 << 17, 2 * kernel_limit("net/core/wmem_max", DEFAULT_WMEM_BYTES) // 3)
 
     def link(self, connection: socket.socket) -> Link:
         return SeqpacketLink(connection, self.message_bytes, self.timeout_s)

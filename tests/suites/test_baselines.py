@@ -210,3 +210,29 @@ def test_a_way_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(NotImplementedError, match=f"{method}: {module}"):
             transport(method)
+
+
+def test_one_that_cannot_even_be_imported_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.delitem(sys.modules, "benchmarks.baselines.posix_mq", raising=False)
+    monkeypatch.setitem(sys.modules, "posix_ipc", None)
+    with pytest.raises(NotImplementedError, match=r"posix_mq: .*posix_ipc"):
+        transport("posix_mq")
+
+
+def test_a_limit_that_the_kernel_does_not_show_costs_no_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import sys
+
+    monkeypatch.setattr(Path, "read_text", _not_shown)
+    for method in ("unix_seqpacket", "posix_mq"):
+        monkeypatch.delitem(sys.modules, f"benchmarks.baselines.{method}", raising=False)
+    assert (transport("unix_seqpacket").largest_bytes or 0) > 1 << 16
+    with pytest.raises(NotImplementedError, match="no POSIX message queues"):
+        transport("posix_mq")
+
+
+def _not_shown(path: Path) -> str:
+    raise FileNotFoundError(2, "No such file or directory", str(path))
