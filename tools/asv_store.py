@@ -30,7 +30,7 @@ _REQUIRED = ("commit_hash", "env_name", "params", "result_columns", "results")
 # JSON's readers give no exact whole number beyond it.
 LARGEST_WHOLE = 1 << 53
 # The year 2100: asv measured nothing later.
-_LAST_MS = 4_102_444_800_000
+LATEST_MS = 4_102_444_800_000
 _MOST_COMBINATIONS = 1_000_000
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
 
@@ -98,7 +98,7 @@ class ResultFile:
         for row in self.rows.values():
             if isinstance(row, list) and at is not None and at < len(row):
                 value = row[at]
-                if isinstance(value, int | float) and 0 <= value <= _LAST_MS:
+                if isinstance(value, int | float) and 0 <= value <= LATEST_MS:
                     latest = max(latest, int(value))
         return latest
 
@@ -326,7 +326,7 @@ def _entries_of_row(path: Path, name: str, row: Mapping[str, Any]) -> Iterator[E
             state=state,
             samples=taken if isinstance(taken, list) and taken else None,
             number=number if type(number) is int and 0 < number <= LARGEST_WHOLE else 1,
-            started_at_ms=int(started) if 0 <= started <= _LAST_MS else None,
+            started_at_ms=int(started) if 0 <= started <= LATEST_MS else None,
             duration_s=duration if duration is not None and math.isfinite(duration) else 0.0,
             version=None if version is None else str(version),
         )

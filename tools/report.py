@@ -309,16 +309,21 @@ def _without_pauses(items: Sequence[_Item]) -> list[list[_Item]]:
         if _started_ms(item) > ended_ms + PAUSE_MS:
             groups.append([])
         groups[-1].append(item)
-        ended_ms = max(ended_ms, _started_ms(item) + item[0].entry.duration_s * 1000)
+        # By asv's start, since its duration is that of the hand-over.
+        handed_over_ms = item[0].entry.started_at_ms or 0
+        ended_ms = max(ended_ms, handed_over_ms + item[0].entry.duration_s * 1000)
     return groups
 
 
 def _started_ms(item: _Item) -> int:
-    return item[0].entry.started_at_ms or 0
+    """When the measurement began: by its record, since asv knows only when it was handed over."""
+    measured = item[0]
+    noted = {} if measured.record is None else measured.record.get("environment", {})
+    return int(noted.get("began_at_ms", measured.entry.started_at_ms or 0))
 
 
 def _document_of(run: ResultFile, system_info: dict[str, Any], items: Sequence[_Item]) -> Document:
-    results = [_result(run, item, summary) for item, summary in items]
+    results = [_result(run, item) for item in items]
     return build_document(timestamp_of(min(map(_started_ms, items))), system_info, results)
 
 
@@ -349,7 +354,8 @@ def _whole(value: object) -> int | None:
     return number if number > 0 else None
 
 
-def _result(run: ResultFile, item: _Measured, summary: Summary) -> dict[str, Any]:
+def _result(run: ResultFile, measured: _Item) -> dict[str, Any]:
+    item, summary = measured
     samples = len(item.entry.samples or ())
     iterations = samples * item.number
     record: Record = item.record or {}
@@ -386,7 +392,7 @@ def _result(run: ResultFile, item: _Measured, summary: Summary) -> dict[str, Any
     for key in ("cpu", "environment"):
         if key in record:
             metadata[key] = record[key]
-    metadata["started_at"] = timestamp_of(item.entry.started_at_ms or 0)
+    metadata["started_at"] = timestamp_of(_started_ms(measured))
     metadata = {**record.get("metadata", {}), **metadata}  # what only this benchmark has to say
     result: dict[str, Any] = {
         "name": item.name,

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from benchmarks.harness.journal import fingerprint
-from tools.asv_store import LARGEST_WHOLE, Entry, StoreError, read_bytes
+from tools.asv_store import LARGEST_WHOLE, LATEST_MS, Entry, StoreError, read_bytes
 
 Record = Mapping[str, Any]
 _Key = tuple[str, tuple[str, ...], tuple[float, ...]]
@@ -83,8 +83,8 @@ def _lines(folder: Path) -> Iterator[tuple[str, Any]]:
                     yield f"{path}:{number}", f"broken run record: not JSON: {error}"
 
 
-def _whole(least: int) -> Callable[[object], bool]:
-    return lambda value: type(value) is int and least <= value <= LARGEST_WHOLE
+def _whole(least: int, most: int = LARGEST_WHOLE) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and least <= value <= most
 
 
 def _number(value: object) -> bool:
@@ -129,6 +129,8 @@ def _fault(record: object) -> str | None:
     for key in ("environment", "metadata"):
         if not isinstance(record.get(key, {}), dict):
             return f"broken run record: {key!r} must be an object"
+    if not _whole(0, LATEST_MS)(record.get("environment", {}).get("began_at_ms", 0)):
+        return "broken run record: 'began_at_ms' must be a time in ms"
     if record["processes"] * record["samples_per_process"] != record["samples"][0]:
         return "broken run record: processes x samples_per_process is not its number of samples"
     return None

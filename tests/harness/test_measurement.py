@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ def test_blocks_stay_in_order_and_are_recorded(
 ) -> None:
     monkeypatch.setenv("AETHERLESS_JOURNAL_DIR", str(tmp_path))
     tasks = [_task([100.0, 101.0]), _task([102.0, 100.0]), _task([101.0, 103.0])]
+    before_ms = time.time_ns() // 1_000_000
     answer = measure("a.B.track_c", [64], tasks, TIMEOUT_S)
     assert answer["number"] == 1
     assert np.array(answer["samples"]) * 1e9 == pytest.approx([100, 101, 102, 100, 101, 103])
@@ -32,6 +34,7 @@ def test_blocks_stay_in_order_and_are_recorded(
     assert (record["processes"], record["samples_per_process"]) == (3, 2)
     assert record["system_info"]["cpu_cores"] >= 1
     assert not [words for words in record["warnings"] if "hypervisor" not in words]
+    assert before_ms <= record["environment"]["began_at_ms"] <= record["recorded_at_ms"]
 
 
 @pytest.mark.parametrize("blocks", [[[], []], [[1.0], [1.0, 2.0]]])

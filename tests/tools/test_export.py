@@ -174,6 +174,47 @@ def test_machines_and_days_that_differ_are_documents_of_their_own(
     }
 
 
+def test_the_start_is_that_of_the_sitting_and_not_of_the_hand_over(
+    store: Path, tmp_path: Path
+) -> None:
+    hour_ms = 3_600_000
+    write_result(store, {
+        WRITE: write_row(duration=60.0),
+        MANY: row([SAMPLES[::-1], SAMPLES[1:]], [SIZES], started_at=STARTED + 2 * hour_ms),
+    })  # fmt: skip
+    began = {"began_at_ms": STARTED - 2 * hour_ms}  # a long sitting, handed over at its end
+    soon = {"began_at_ms": STARTED + hour_ms + 30_000}  # less than an hour after the hand-over
+    late = {"began_at_ms": STARTED + 2 * hour_ms + 61_000}
+    write_journal(store, [
+        record(environment=began), record("1024", SAMPLES[:500], environment=began),
+        record("64", SAMPLES[::-1], benchmark=MANY, environment=soon),
+        record("1024", SAMPLES[1:], benchmark=MANY, environment=late, processes=9,
+               samples_per_process=111),
+    ])  # fmt: skip
+    assert run(store, tmp_path / "out") == 0
+    (document,) = documents(tmp_path / "out")
+    assert document["timestamp"] == "2025-12-27T10:48:16Z"
+    starts = [result["metadata"]["started_at"] for result in document["results"]]
+    assert starts == [
+        "2025-12-27T10:48:16Z", "2025-12-27T10:48:16Z", "2025-12-27T13:48:46Z",
+        "2025-12-27T14:49:17Z",
+    ]  # fmt: skip
+
+
+def test_a_pause_between_a_hand_over_and_the_next_start_parts_two_runs(
+    store: Path, tmp_path: Path
+) -> None:
+    day_ms = 86_400_000
+    write_result(store, {WRITE: write_row(started_at=STARTED + day_ms), MANY: write_row()})
+    began = {"began_at_ms": STARTED + day_ms - 600_000}
+    write_journal(store, [
+        record(environment=began), record("1024", SAMPLES[:500], environment=began),
+    ])  # fmt: skip
+    assert run(store, tmp_path / "out") == 0
+    found = {one["timestamp"]: len(one["results"]) for one in documents(tmp_path / "out")}
+    assert found == {"2025-12-27T12:48:16Z": 2, "2025-12-28T12:38:16Z": 2}
+
+
 def test_a_record_that_contradicts_its_row_is_named(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,7 +233,8 @@ def test_a_record_that_contradicts_its_row_is_named(
         {"number": 1 << 60}, {"clock_cost_ns": -1}, {"clock_cost_ns": "little"},
         {"system_info": [1]}, {"system_info": {"os": "Linux"}}, {"sampling": "guessed"},
         {"parameters": 64}, {"metadata": [1]},
-        {"environment": "x"}, {"benchmark": 1},
+        {"environment": "x"}, {"environment": {"began_at_ms": "now"}}, {"benchmark": 1},
+        {"environment": {"began_at_ms": 1 << 50}},
     ],
 )  # fmt: skip
 def test_a_record_that_makes_no_sense_is_named_and_costs_only_itself(
