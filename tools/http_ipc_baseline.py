@@ -4,7 +4,8 @@ HTTP + JSON (a new connection for each request), a Unix socket and TCP, between 
 through the contract, the sampling and the report of the ipc suite. Writes
 ``ipc_baseline_<timestamp>.json`` in the standard form.
 
-Exit status: 0, 1 when a method failed (the rest is written), 2 for bad arguments.
+Exit status: 0, 1 when a method failed (the rest is written), 2 for bad arguments, 128 and the
+signal's number when interrupted (nothing is written).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks.harness.processes import ProcessError, Task, available_cpus, run
 from benchmarks.harness.system_info import SystemInfo
 from benchmarks.ipc import SIZES, TIMEOUT_S, WARMUP
 from tools import report
-from tools.command import Parser
+from tools.command import Parser, Stopped, can_be_written, stopped_by_signals
 from tools.table import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,10 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.iterations < 1:
         parser.error(f"--iterations {options.iterations}: give a number of 1 or more")
-    if options.output.exists() and not options.output.is_dir():
-        parser.error(f"--output {options.output}: not a folder; name another")
+    if not can_be_written(options.output):
+        parser.error(f"--output {options.output}: cannot be made or written to; name another")
     began_ms = time.time_ns() // 1_000_000
-    results, failed = measure(options.iterations)
+    try:
+        with stopped_by_signals():
+            results, failed = measure(options.iterations)
+    except Stopped as stopped:
+        print("http_ipc_baseline: interrupted; nothing was written", file=sys.stderr)
+        return 128 + stopped.number
     for line in failed:
         print(f"http_ipc_baseline: {line}", file=sys.stderr)
     if results:

@@ -19,7 +19,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import site
 import subprocess
 import sys
@@ -40,14 +39,13 @@ from benchmarks.harness.measurement import (
 )
 from benchmarks.harness.processes import die_with_parent
 from tools import quick, working_tree
-from tools.command import Parser
+from tools.command import Parser, Stopped, can_be_written, stopped_by_signals
 from tools.export import Selection, UsageError, export_store
 from tools.report import CATEGORIES, ReportError
 from tools.table import print_table
 
 ROOT = working_tree.ROOT
 ASV_CARD = ".asv-machine.json"
-STOPPING = (signal.SIGTERM, signal.SIGHUP)
 _PROGRESS = re.compile(r"^\[\s*(\d+(?:\.\d+)?)%\]\s*·+\s*(\S*)")
 
 
@@ -73,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"--category {unknown[0]}: no such category; known are {', '.join(known)}")
     if options.iterations is not None and options.iterations < 1:
         return _refuse(f"--iterations {options.iterations}: give a number of 1 or more")
-    if not _can_be_written(options.output):
+    if not can_be_written(options.output):
         return _refuse(f"--output {options.output}: cannot be made or written to; name another")
     categories = list(dict.fromkeys(options.category or known))
     bench = (
@@ -82,57 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else "|".join(rf"^{known[category]}\." for category in categories)
     )
     try:
-        with _stopped_by_signals(), tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
+        with stopped_by_signals(), tempfile.TemporaryDirectory(prefix="aetherless-run-") as name:
             return _run(Path(name), bench, options)
-    except KeyboardInterrupt:
-        ended_by: int = signal.SIGINT
-    except _Stopped as stopped:
-        ended_by = stopped.number
+    except Stopped as stopped:
+        print("run_benchmarks: interrupted; nothing was written", file=sys.stderr)
+        return 128 + stopped.number
     except working_tree.NoCommitError as error:
         return _refuse(str(error))
-    print("run_benchmarks: interrupted; nothing was written", file=sys.stderr)
-    return 128 + ended_by
-
-
-class _Stopped(BaseException):
-    """A signal asks to end."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    def stop(number: int, _frame: object) -> None:
-        for each in STOPPING:  # once is enough
-            signal.signal(each, signal.SIG_IGN)
-        raise _Stopped(number)
-
-    # One that is ignored stays so, as under nohup.
-    before = {each: signal.getsignal(each) for each in STOPPING}
-    for each, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(each, stop)
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-def _can_be_written(folder: Path) -> bool:
-    """Whether files can be put there; what had to be made to try it is removed again."""
-    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    finally:
-        for each in made:
-            with contextlib.suppress(OSError):
-                each.rmdir()
-    return True
 
 
 def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from tests.tools.stopping import starts, stop_while_measuring
 from tools import http_ipc_baseline, report
 
 
@@ -38,7 +41,8 @@ def test_a_real_run(
     [
         (["--iterations", "0"], "give a number of 1 or more"),
         (["--iterations", "x"], "invalid int value"),
-        (["--output", __file__], "not a folder"),
+        (["--output", __file__], "cannot be made or written to"),
+        (["--output", "/proc/aetherless/below"], "cannot be made or written to"),
     ],
 )
 def test_bad_arguments(
@@ -49,3 +53,14 @@ def test_bad_arguments(
     assert end.value.code == 2
     shown = capsys.readouterr().err
     assert words in shown and shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: int) -> None:
+    arguments = ["-m", "tools.http_ipc_baseline", "--output", str(tmp_path / "data")]
+    with starts(arguments, tmp_path) as process:
+        shown = stop_while_measuring(process, number)
+    assert process.returncode == 128 + number
+    assert shown.rstrip().endswith("http_ipc_baseline: interrupted; nothing was written")
+    assert "Traceback" not in shown
+    assert not os.listdir(tmp_path)

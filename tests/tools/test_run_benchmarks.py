@@ -8,18 +8,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.tools.stopping import starts, stop_while_measuring
 from tools import export, quick, report, run_benchmarks, working_tree
-
-ROOT = Path(__file__).resolve().parents[2]
-WATCHDOG_S = 240
 
 
 def test_the_list_names_every_suite(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,50 +139,11 @@ def test_what_makes_the_measured_tree_doubtful_is_said(
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
 def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: int, status: int) -> None:
-    runner = subprocess.Popen(
-        [sys.executable, "-m", "tools.run_benchmarks", "--quick", "--category", "ring_buffer",
-         "--output", str(tmp_path / "data")],
-        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        # A shell's background job ignores SIGINT, and so would all that it starts.
-        preexec_fn=_with_all_signals,
-    )  # fmt: skip
-    try:
-        ends = time.monotonic() + WATCHDOG_S
-        measuring: list[psutil.Process] = []
-        while not measuring and time.monotonic() < ends:
-            time.sleep(0.05)
-            assert runner.poll() is None, "it ended before it measured"
-            measuring = [
-                child
-                for child in psutil.Process(runner.pid).children(recursive=True)
-                if "_child_main" in " ".join(_command(child))
-            ]
-        assert measuring, "no measuring process was seen"
-        family = psutil.Process(runner.pid).children(recursive=True)
-        runner.send_signal(number)
-        _, shown = runner.communicate(timeout=WATCHDOG_S)
-        assert runner.returncode == status
-        _, alive = psutil.wait_procs(family, timeout=20)
-        assert not alive
-        if number != signal.SIGKILL:
-            assert shown.rstrip().endswith("run_benchmarks: interrupted; nothing was written")
-            assert "Traceback" not in shown
-            assert not list(tmp_path.iterdir())
-    finally:
-        if runner.poll() is None:
-            runner.kill()
-            runner.wait()
-
-
-def _with_all_signals() -> None:
-    # A shell's background job ignores some, and so would all that it starts.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
+    arguments = ["-m", "tools.run_benchmarks", "--quick", "--category", "ring_buffer"]
+    with starts([*arguments, "--output", str(tmp_path / "data")], tmp_path) as process:
+        shown = stop_while_measuring(process, number)
+    assert process.returncode == status
+    if number != signal.SIGKILL:
+        assert shown.rstrip().endswith("run_benchmarks: interrupted; nothing was written")
+        assert "Traceback" not in shown
+        assert not list(tmp_path.iterdir())
