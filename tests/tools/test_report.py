@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tools import report
 from tools.summary import Request, Summary, summarise
-from tools.table import human_ns, results_table
+from tools.table import human_ns, markdown_table, results_table
 
 DOCUMENT = report.build_document(
     "2025-12-27T12:34:56Z",
@@ -97,6 +97,19 @@ def test_summaries_are_those_of_the_harness(count: int, tails: bool) -> None:
 def test_human_units() -> None:
     shown = [human_ns(n) for n in (None, 0, 83.4, 999.6, 1234.5, 45_678_000, 2.5e9)]
     assert shown == ["-", "0.00 ns", "83.4 ns", "1.00 us", "1.23 us", "45.7 ms", "2.50 s"]
+
+
+def test_messages_a_second_are_those_of_the_median_everywhere() -> None:
+    document: Any = copy.deepcopy(DOCUMENT)
+    call = document["results"][0]
+    call["metadata"]["method"] = "tcp"
+    stream = copy.deepcopy(call)
+    # What the whole took, its slowest parts included, is another figure.
+    stream["throughput"] = {"messages_per_sec": 9.0}
+    document["results"] = [call, stream]
+    lines = [line.split("|") for line in markdown_table([document]).splitlines()]
+    at = [heading.strip() for heading in lines[0]].index("messages/s")
+    assert [line[at].strip() for line in lines[2:]] == ["667 k", "667 k"]
 
 
 def test_table() -> None:
