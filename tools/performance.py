@@ -17,9 +17,8 @@ from rich.progress import track
 
 from benchmarks import ring_buffer
 from benchmarks.harness.floor import floor_samples
-from benchmarks.harness.processes import Task, available_cpus, run_fresh
-from benchmarks.harness.sampler import Samples
-from benchmarks.harness.statistics import median_of_medians, ratio_interval
+from benchmarks.harness.processes import available_cpus, run_fresh
+from benchmarks.harness.statistics import Floats, median_of_medians, ratio_interval
 from benchmarks.harness.system_info import SystemInfo, environment
 from tools import ring_between
 from tools.table import human_ns
@@ -34,8 +33,8 @@ class Row:
     """A way through the ring, the floor it stands on, and the ratio that it must reach."""
 
     name: str
-    ring: Callable[[Cpus], Samples]
-    floor: Callable[[Cpus], Samples]
+    ring: Callable[[Cpus], Floats]
+    floor: Callable[[Cpus], Floats]
     wanted: float | None = None
 
 
@@ -62,9 +61,8 @@ def _stream(size: int, wanted: float | None = None) -> Row:
 
 
 def _one_thread(size: int, wanted: float | None = None) -> Row:
-    def ring(cpus: Cpus) -> Samples:
-        arguments = {"operation": "roundtrip", "size_bytes": size}
-        task = Task("benchmarks.ring_buffer:sample", arguments, cpus[0])
+    def ring(cpus: Cpus) -> Floats:
+        task = ring_buffer.sampling_of("roundtrip", size, cpus[0])
         return np.array(run_fresh(task, ring_buffer.TIMEOUT_S)["samples_ns"])
 
     return Row(
@@ -94,7 +92,7 @@ def table(cpus: Cpus, rounds: int) -> list[str]:
         cpus: the processors of the two processes.
         rounds: how many fresh pairs of each side, 6 or more.
     """
-    blocks: dict[tuple[str, str], list[Samples]] = {}
+    blocks: dict[tuple[str, str], list[Floats]] = {}
     for i in track(range(rounds), "rounds"):
         for row in ROWS:
             sides = [("ring", row.ring), ("floor", row.floor)]

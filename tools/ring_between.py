@@ -19,7 +19,8 @@ from aetherless_py.shm.side import Wait
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.payload import payload_of
 from benchmarks.harness.processes import Task, run_fresh, run_pair
-from benchmarks.harness.sampler import Samples, no_collector
+from benchmarks.harness.sampler import no_collector
+from benchmarks.harness.statistics import Floats
 
 Way: TypeAlias = Literal["copy", "zero_copy"]
 
@@ -31,7 +32,7 @@ TIMEOUT_S = 120.0
 
 def roundtrips(
     way: Way, size_bytes: int, count: int, cpus: tuple[int, int], checksum: bool = True
-) -> Samples:
+) -> Floats:
     """Times messages that go to the other process and come back.
 
     The clock starts before the message is put into the first ring and stops when the echo was
@@ -56,7 +57,7 @@ def roundtrips(
     return np.array(samples)
 
 
-def stream(size_bytes: int, count: int, cpus: tuple[int, int], checksum: bool = True) -> Samples:
+def stream(size_bytes: int, count: int, cpus: tuple[int, int], checksum: bool = True) -> Floats:
     """Times a stream of messages, `write_many` in one process and `read_many` in the other.
 
     Each process moves batches of up to 256. The receiver's clock cuts the stream into 21 equal

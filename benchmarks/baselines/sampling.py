@@ -11,7 +11,6 @@ from typing import Any
 
 from benchmarks.baselines import transport
 from benchmarks.baselines.base import cpu_time_ns, served
-from benchmarks.baselines.http_json import from_json, to_json
 from benchmarks.harness.clock import clock_cost_ns, now_ns
 from benchmarks.harness.payload import payload_of
 from benchmarks.harness.sampler import Operation, no_collector, sample_each, sample_set
@@ -86,9 +85,9 @@ def streams(method: str, sizes: list[int], count: int, server_cpu: int) -> dict[
             payload = payload_of(size)
             client.stream(payload, number)
             stream = functools.partial(client.stream, payload, number)
-            samples = sample_each(stream, count, 1)
+            samples = sample_each(stream, count, 1, number=number)
             cpu = _processor_time(stream, server.pid, number)
-            found[str(size)] = {**sample_set(samples / number, number, "blocks", cost_ns), **cpu}
+            found[str(size)] = {**sample_set(samples, number, "blocks", cost_ns), **cpu}
     return found
 
 
@@ -129,6 +128,8 @@ def json_codec(sizes: list[int], count: int) -> dict[str, Any]:
     Four steps, as each HTTP + JSON method does them in a call: the payload into a document and out
     of it, for the request and for the answer.
     """
+    from benchmarks.baselines.http_json import from_json, to_json
+
     cost_ns = clock_cost_ns()
     found = {}
     for size in sizes:

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from benchmarks.harness.sampler import Samples
+from benchmarks.harness.statistics import Floats
 
 Kind: TypeAlias = Literal["bounce", "pingpong", "oneway", "same", "copy"]
 
@@ -26,7 +26,7 @@ SOURCE = Path(__file__).with_name("floor.c")
 
 def floor_samples(
     kind: Kind, size_bytes: int, count: int, cpus: tuple[int, int], timeout_s: float
-) -> Samples:
+) -> Floats:
     """Measures one floor in two fresh processes, one on each processor, that only spin.
 
     Args:

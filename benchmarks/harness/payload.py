@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+import random
 
 SEED = 20251227
 
 
 def payload_of(size_bytes: int) -> bytes:
     """So many bytes, incompressible, from a fixed seed."""
-    return np.random.default_rng(SEED).bytes(size_bytes)
+    return random.Random(SEED).randbytes(size_bytes)

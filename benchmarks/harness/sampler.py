@@ -1,4 +1,7 @@
-"""Takes samples of an operation in this process: each by itself, or in blocks."""
+"""Takes samples of an operation in this process: each by itself, or in blocks.
+
+Measuring processes are many and short: what they import is kept light, without numpy.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,10 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks.harness.clock import now_ns
 
 Operation: TypeAlias = Callable[[], object]
-Samples: TypeAlias = NDArray[np.float64]
+Samples: TypeAlias = list[float]
 
 
 @contextmanager
@@ -40,6 +40,7 @@ def sample_each(
     warmup: int,
     before: Operation = _nothing,
     after: Operation = _nothing,
+    number: int = 1,
 ) -> Samples:
     """Times `count` operations one by one.
 
@@ -51,16 +52,17 @@ def sample_each(
         count: how many samples, 1 or more.
         warmup: how many calls go before, untimed.
         before, after: called around each operation, outside the timed part.
+        number: how many messages, calls or the like one operation is.
 
     Returns:
-        `count` durations in ns.
+        `count` durations in ns, each divided by `number`.
 
     Raises:
         ValueError: `count` is not positive: an empty set of samples is no measurement.
     """
     if count < 1:
         raise ValueError(f"count is {count}: at least one sample is needed")
-    samples = [0] * count
+    samples = [0.0] * count
     clock = now_ns
     with no_collector():
         for _ in repeat(None, warmup):
@@ -71,9 +73,9 @@ def sample_each(
             before()
             began = clock()
             operation()
-            samples[i] = clock() - began
+            samples[i] = (clock() - began) / number
             after()
-    return np.array(samples, dtype=np.float64)
+    return samples
 
 
 def sample_blocks(
@@ -106,7 +108,7 @@ def sample_blocks(
         for _ in repeat(None, block_size):
             operation()
 
-    return sample_each(block, count, warmup, before, after) / block_size
+    return sample_each(block, count, warmup, before, after, block_size)
 
 
 def sample_set(

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.processes import ProcessError
-from benchmarks.harness.sampler import Samples
-from benchmarks.harness.statistics import ratio_interval, round_ratios
+from benchmarks.harness.statistics import Floats, ratio_interval, round_ratios
 
 ROUNDS = 6  # the fewest that carry an interval of 95 %
 
@@ -82,7 +81,7 @@ def sets_of(measured: Measured, name: str, part: str) -> list[dict[str, Any]]:
     return list(state["parts"][part])
 
 
-def blocks_of(sets: Sequence[Mapping[str, Any]]) -> list[Samples]:
+def blocks_of(sets: Sequence[Mapping[str, Any]]) -> list[Floats]:
     """The samples of each round."""
     return [np.array(one["samples_ns"]) for one in sets]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ from benchmarks.harness.processes import (
     run_pair,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60.0
 
 
@@ -131,3 +134,10 @@ def test_one_failure_ends_the_pair(tmp_path: Path, turned: bool) -> None:
     with pytest.raises(ChildFailedError, match="one of two"):
         run_pair(first, second, TIMEOUT_S)
     _assert_gone(pid_file)
+
+
+@pytest.mark.parametrize("module", ["ring_operations", "baselines.sampling"])
+def test_what_measuring_processes_import_is_light(module: str) -> None:
+    # Numpy alone would double the time that a short measuring process takes.
+    code = f"import sys, benchmarks.{module}; assert not {{'numpy', 'psutil'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,0 +1,152 @@
+"""What the measuring processes of the ring's suite do, and what each operation is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.harness.clock import clock_cost_ns
+from benchmarks.harness.payload import payload_of
+from benchmarks.harness.sampler import Operation, sample_blocks, sample_each, sample_set
+
+if TYPE_CHECKING:
+    from aetherless_py.shm import Consumer, Producer
+
+CAPACITY_BYTES = 1 << 20
+WARMUP = 100
+LARGEST_IN_BLOCKS = 4096
+BLOCK = 100
+
+
+def batch_size(size_bytes: int) -> int:
+    """Messages a block and a batch: as many as fit into half the ring, no more than BLOCK."""
+    return min(BLOCK, CAPACITY_BYTES // 2 // (size_bytes + 128))
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """An operation with what goes around it outside the timed part."""
+
+    operation: Operation
+    number: int  # messages that one call, or one block of calls, moves
+    in_one_call: bool = False
+    before: Operation = lambda: None
+    after: Operation = lambda: None
+
+
+def _write(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    return _Timed(
+        functools.partial(producer.write, payload),
+        number,
+        after=lambda: consumer.read_many(number),
+    )
+
+
+def _read(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    return _Timed(consumer.read, number, before=lambda: producer.write_many([payload] * number))
+
+
+def _roundtrip(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    write, read = producer.write, consumer.read
+
+    def operation() -> bytes:
+        write(payload)
+        return read()
+
+    return _Timed(operation, number)
+
+
+def _roundtrip_zero_copy(
+    producer: Producer, consumer: Consumer, payload: bytes, number: int
+) -> _Timed:
+    size = len(payload)
+    reserve, commit = producer.reserve, producer.commit
+    peek, release = consumer.peek, consumer.release
+
+    def operation() -> None:
+        reserve(size)[:] = payload
+        commit()
+        peek()
+        release()
+
+    return _Timed(operation, number)
+
+
+def _checksum(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    from aetherless_py.shm.checksum import crc32
+
+    return _Timed(functools.partial(crc32, payload), number)
+
+
+def _many(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
+    payloads = [payload] * number
+
+    def operation() -> None:
+        producer.write_many(payloads)
+        consumer.read_many(number)
+
+    return _Timed(operation, number, in_one_call=True)
+
+
+_OPERATIONS: dict[str, Callable[[Producer, Consumer, bytes, int], _Timed]] = {
+    "write": _write,
+    "read": _read,
+    "roundtrip": _roundtrip,
+    "roundtrip_zero_copy": _roundtrip_zero_copy,
+    "roundtrip_unchecked": _roundtrip,
+    "checksum": _checksum,
+    "many": _many,
+}
+
+
+def _prove(producer: Producer, consumer: Consumer, payload: bytes) -> None:
+    """Every way through the ring gives the payload back, more than once around it."""
+    import zlib
+
+    from aetherless_py.shm.checksum import crc32
+
+    for _ in range(2 * CAPACITY_BYTES // len(payload) // 3):
+        producer.write(payload)
+        assert consumer.read() == payload
+        producer.reserve(len(payload))[:] = payload
+        producer.commit()
+        assert consumer.peek() == payload
+        consumer.release()
+        assert producer.write_many([payload, payload]) == 2
+        assert consumer.read_many(2) == [payload, payload]
+        if len(payload) < 4096:
+            break
+    assert consumer.try_read() is None
+    assert crc32(payload) == zlib.crc32(payload)
+
+
+def sample(operation: str, size_bytes: int, count: int) -> dict[str, Any]:
+    """Proves the ring right, then samples one operation.
+
+    Args:
+        operation: a key of `_OPERATIONS`.
+        size_bytes: of the payload.
+        count: how many samples.
+    """
+    from aetherless_py.shm import RingBuffer
+
+    cost_ns = clock_cost_ns()
+    payload = payload_of(size_bytes)
+    in_blocks = size_bytes <= LARGEST_IN_BLOCKS
+    number = batch_size(size_bytes) if in_blocks or operation == "many" else 1
+    with RingBuffer.create(CAPACITY_BYTES, checksum=operation != "roundtrip_unchecked") as ring:
+        producer, consumer = ring.producer(), ring.consumer()
+        _prove(producer, consumer, payload)
+        timed = _OPERATIONS[operation](producer, consumer, payload, number)
+        if timed.in_one_call:
+            samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after, number)
+        elif in_blocks:
+            samples = sample_blocks(
+                timed.operation, number, count, WARMUP, timed.before, timed.after
+            )
+        else:
+            samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after)
+    sampling = "blocks" if number > 1 else "per_operation"
+    return sample_set(samples, number, sampling, cost_ns)
