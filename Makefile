@@ -47,7 +47,8 @@ machine: .venv/built
 	@test -f ~/.asv-machine.json && grep -q "\"$$(uname -n)\"" ~/.asv-machine.json || $(BIN)/asv machine --yes
 
 bench: machine ## measure HEAD: the quick pass, its JSON in data/, its history in html/
-	AETHERLESS_QUICK=1 $(BIN)/asv run --record-samples --bench "$$($(BIN)/python -m tools.quick)" 'HEAD^!'
+	quick=$$($(BIN)/python -m tools.quick) && \
+	eval "AETHERLESS_QUICK=1 $(BIN)/asv run --record-samples $$quick 'HEAD^!'"
 	$(BIN)/python -m tools.export --table --commit $$(git rev-parse HEAD)
 	$(BIN)/asv publish
 	@echo "JSON: data/   history: $(BIN)/asv preview   more: make help"

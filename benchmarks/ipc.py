@@ -30,13 +30,28 @@ from benchmarks.harness.statistics import median_of_medians
 
 SIZES = [64, 256, 1024, 4096, 16384, 65536]
 STREAM_SIZES = [64, 1024, 16384, 65536, 1 << 20, 4 << 20]
-QUICK_SIZES = [64, 1024, 65536]
-QUICK_STREAM_SIZES = [64, 65536]
-QUICK_STREAM_ROUNDS = 2  # ratios without intervals
 SAMPLES = 300  # of each round
-QUICK_SAMPLES = 200  # six rounds of it still carry a p99
 WARMUP = 100
 STREAMS = 5  # of each round
+
+# The quick pass: every way at 64 B, and of larger messages what does not take long for the little
+# that it adds. `tools/quick.py` asks for the same.
+QUICK_SIZES = [64, 1024, 65536]
+QUICK_UP_TO = {
+    "shared_memory_spin": 64,
+    "shared_memory_park": 64,
+    "grpc": 1024,
+    "http_json": 1024,
+    "http_json_keepalive": 1024,
+    "http_json_uvicorn": 1024,
+    "json_codec": 1024,
+}
+QUICK_STREAM_SIZES = [64]
+QUICK_WITHOUT_STREAMS = ("grpc", "shared_memory_spin", "shared_memory_park")
+QUICK_STREAM_ROUNDS = 2  # ratios without intervals
+QUICK_SAMPLES = 170  # six rounds of it still carry a p99
+QUICK_WARMUP = 50
+QUICK_STREAMS = 3
 TIMEOUT_S = 120.0
 SEED = 20261124
 
@@ -61,7 +76,9 @@ def _floor(kind: Kind, sizes: list[int], count: int | None, cpus: Cpus) -> dict[
     return found
 
 
-def _roundtrips(method: str, sizes: list[int], count: int, cpus: Cpus) -> dict[str, Any]:
+def _roundtrips(
+    method: str, sizes: list[int], count: int, cpus: Cpus, warmup: int = WARMUP
+) -> dict[str, Any]:
     if method == FLOOR:
         return _floor("pingpong", sizes, count, cpus)
     if method == "floor_bounce":
@@ -69,7 +86,7 @@ def _roundtrips(method: str, sizes: list[int], count: int, cpus: Cpus) -> dict[s
     target, arguments = "json_codec", {"sizes": sizes, "count": count}
     if method != "json_codec":
         target = "roundtrips"
-        arguments |= {"method": method, "warmup": WARMUP, "server_cpu": cpus[1]}
+        arguments |= {"method": method, "warmup": warmup, "server_cpu": cpus[1]}
     task = Task(f"benchmarks.baselines.sampling:{target}", arguments, cpus[0])
     return dict(run_fresh(task, TIMEOUT_S))
 
@@ -107,6 +124,20 @@ def _possible(methods: list[str], sizes: list[int], streaming: bool) -> dict[str
     return possible
 
 
+def _quick_part(
+    calls: dict[str, Any], streams: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of it the quick pass measures."""
+    calls = {
+        method: sizes
+        if isinstance(sizes, str)
+        else [size for size in sizes if size <= QUICK_UP_TO.get(method, size)]
+        for method, sizes in calls.items()
+    }
+    without = dict.fromkeys(QUICK_WITHOUT_STREAMS, "no part of the quick pass")
+    return calls, streams | without
+
+
 def setup_cache() -> dict[str, Any]:
     """Takes all samples, once for all benchmarks below."""
     state = MachineState()
@@ -114,18 +145,24 @@ def setup_cache() -> dict[str, Any]:
     began = time.time()
     available = available_cpus()
     cpus = (available[0], available[-1])
-    sizes = QUICK_SIZES if quick else SIZES
-    stream_sizes = QUICK_STREAM_SIZES if quick else STREAM_SIZES
     count = iterations(QUICK_SAMPLES if quick else SAMPLES)
+    warmup = QUICK_WARMUP if quick else WARMUP
+    in_a_row = QUICK_STREAMS if quick else STREAMS
+    possible = _possible(ROUNDTRIP_METHODS, QUICK_SIZES if quick else SIZES, False)
+    possible_streams = _possible(
+        STREAM_METHODS, QUICK_STREAM_SIZES if quick else STREAM_SIZES, True
+    )
+    if quick:
+        possible, possible_streams = _quick_part(possible, possible_streams)
     calls = sit(
-        _possible(ROUNDTRIP_METHODS, sizes, False),
-        lambda method, order: _roundtrips(method, order, count, cpus),
+        possible,
+        lambda method, order: _roundtrips(method, order, count, cpus, warmup),
         ROUNDS,
         SEED,
     )
     streams = sit(
-        _possible(STREAM_METHODS, stream_sizes, True),
-        lambda method, order: _streams(method, order, STREAMS, cpus),
+        possible_streams,
+        lambda method, order: _streams(method, order, in_a_row, cpus),
         QUICK_STREAM_ROUNDS if quick else ROUNDS,
         SEED,
     )

@@ -136,6 +136,8 @@ def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
         *asv, "run", "--environment", f"existing:{sys.executable}", "--record-samples",
         "--set-commit-hash", commit, "--show-stderr", "--bench", bench,
     ]  # fmt: skip
+    if options.quick:
+        command += ["--launch-method", quick.launch_method(str(scratch))]
     status, log = _follow(command, folder, environment)
     if status != 0:
         print(log, file=sys.stderr)

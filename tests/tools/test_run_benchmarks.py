@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks import ipc
 from tests.tools.stopping import starts, stop_while_measuring
 from tools import export, quick, report, run_benchmarks, working_tree
 
@@ -60,6 +62,35 @@ def test_the_quick_pass_takes_samples_of_each_suite() -> None:
         chosen = re.compile(quick.pattern([category]))
         assert chosen.search(f"{module}.Write.track_write(64)") or category != "ring_buffer"
         assert not chosen.search(f"{module}.Asv.time_roundtrip(64)")
+
+
+def test_the_quick_pass_asks_for_what_its_sitting_measures() -> None:
+    calls, streams = ipc._quick_part(
+        dict.fromkeys(ipc.ROUNDTRIP_METHODS, ipc.QUICK_SIZES),
+        dict.fromkeys(ipc.STREAM_METHODS, ipc.QUICK_STREAM_SIZES),
+    )
+    chosen = re.compile(quick.pattern(["ipc"]))
+    for suite, methods, sizes in (
+        ("RoundTrip.track_roundtrip", calls, ipc.SIZES),
+        ("OneWay.track_oneway", streams, ipc.STREAM_SIZES),
+    ):
+        assert all(isinstance(size, int) for size in sizes)
+        for method, measured in methods.items():
+            asked = [size for size in sizes if chosen.search(f"ipc.{suite}({method!r}, {size})")]
+            assert asked == (measured if isinstance(measured, list) else []), (suite, method)
+    assert all(ipc.QUICK_SIZES[0] in sizes for sizes in calls.values())
+
+
+def test_asv_serves_only_where_its_socket_fits() -> None:
+    with socket.socket(socket.AF_UNIX) as listener, tempfile.TemporaryDirectory() as folder:
+        for length in range(len(folder) + 2, 100):
+            temporary = folder + "/" + "x" * (length - len(folder) - 1)
+            served = quick.launch_method(temporary) == "forkserver"
+            path = Path(f"{temporary}/asv-forkserver-12345678/socket")
+            assert served == (len(str(path)) <= 107)
+        path.parent.mkdir(parents=True)
+        with pytest.raises(OSError, match="too long"):
+            listener.bind(str(path))
 
 
 def test_one_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
