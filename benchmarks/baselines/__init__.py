@@ -20,6 +20,7 @@ _PLACES = {
     "zeromq": "zeromq:ZeroMq",
     "grpc": "grpc_unix:Grpc",
     "iceoryx2": "iceoryx:Iceoryx2",
+    "iceoryx2_zero_copy": "iceoryx:Iceoryx2ZeroCopy",
     "http_json": "http_json:HttpJson",
     "http_json_keepalive": "http_json:HttpJsonKeepalive",
     "http_json_uvicorn": "http_json_uvicorn:HttpJsonUvicorn",

@@ -236,3 +236,12 @@ def test_a_limit_that_the_kernel_does_not_show_costs_no_way(
 
 def _not_shown(path: Path) -> str:
     raise FileNotFoundError(2, "No such file or directory", str(path))
+
+
+def test_iceoryx2_in_place_gives_a_view_and_no_copy(folder: str) -> None:
+    found = transport("iceoryx2_zero_copy")
+    with served(found(folder, 64, "echo"), None) as (client, _):
+        answer = client.call(b"first")
+        assert isinstance(answer, memoryview) and not isinstance(answer.obj, bytes)
+        assert bytes(answer) == b"first"
+        assert bytes(client.call(b"second")) == b"second"
