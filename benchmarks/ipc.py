@@ -56,6 +56,7 @@ TIMEOUT_S = 120.0
 SEED = 20261124
 
 RING = "shared_memory"
+RING_IN_PLACE = "shared_memory_zero_copy"
 FLOOR = "floor"
 Cpus = tuple[int, int]
 # The floor's parts are measured and shown like methods.
@@ -195,6 +196,7 @@ class _SittingLike:
             "order_seed": SEED,
             **ratio(measured, method, FLOOR, size, "ratio_to_floor"),
             **ratio(measured, method, RING, size, "ratio_to_ring"),
+            **ratio(measured, method, RING_IN_PLACE, size, "ratio_to_ring_zero_copy"),
             **cpu_per_message(sets),
         }
         if self.part == "oneway":

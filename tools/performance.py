@@ -18,7 +18,7 @@ from rich.progress import track
 from benchmarks import ring_buffer
 from benchmarks.harness.floor import floor_samples
 from benchmarks.harness.processes import available_cpus, run_fresh
-from benchmarks.harness.statistics import Floats, median_of_medians, ratio_interval
+from benchmarks.harness.statistics import Floats, median_of_medians, ratio_interval, verdict
 from benchmarks.harness.system_info import SystemInfo, environment
 from tools import ring_between
 from tools.table import human_ns
@@ -99,17 +99,19 @@ def table(cpus: Cpus, rounds: int) -> list[str]:
             for side, run in sides if i % 2 else reversed(sides):
                 blocks.setdefault((row.name, side), []).append(run(cpus))
     lines = [
-        "| | ring, median | floor, median | ratio [95 %] | wanted at most |",
-        "|---|---|---|---|---|",
+        "| | ring, median | floor, median | ratio [95 %] | wanted at most | verdict |",
+        "|---|---|---|---|---|---|",
     ]
     for row in ROWS:
         ring, floor = blocks[row.name, "ring"], blocks[row.name, "floor"]
         ratio, low, high = ratio_interval(ring, floor)
         medians = [human_ns(median_of_medians(side)) for side in (ring, floor)]
-        wanted = "" if row.wanted is None else f"{row.wanted:g}"
+        wanted = ["", ""]
+        if row.wanted is not None:
+            wanted = [f"{row.wanted:g}", verdict(low, high, row.wanted)]
         lines.append(
             f"| {row.name} | {medians[0]} | {medians[1]} | {ratio:.2f} [{low:.2f}, {high:.2f}]"
-            f" | {wanted} |"
+            f" | {wanted[0]} | {wanted[1]} |"
         )
     return lines
 

@@ -94,6 +94,13 @@ def round_ratios(first: Sequence[Floats], second: Sequence[Floats]) -> Floats:
     return np.array([np.median(a) / np.median(b) for a, b in pairs])
 
 
+def verdict(low: float, high: float, at_most: float) -> str:
+    """What an interval says of a goal: "met" or "missed" where all of it does, else "not shown"."""
+    if high <= at_most:
+        return "met"
+    return "missed" if low > at_most else "not shown"
+
+
 def ratio_interval(
     first: Sequence[Floats], second: Sequence[Floats], confidence: float = 0.95
 ) -> tuple[float, float, float]:

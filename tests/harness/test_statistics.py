@@ -11,6 +11,7 @@ from benchmarks.harness.statistics import (
     median_interval,
     nearest_rank,
     ratio_interval,
+    verdict,
 )
 
 HUNDRED = np.arange(1.0, 101.0)
@@ -99,3 +100,8 @@ def test_too_few_or_unequal_rounds_have_no_ratio() -> None:
         ratio_interval(rounds[:5], rounds[:5])
     with pytest.raises(ValueError):
         ratio_interval(rounds, rounds[:5])
+
+
+def test_a_goal_is_met_or_missed_only_by_the_whole_interval() -> None:
+    spans = ((1.2, 1.5), (1.37, 1.58), (1.51, 1.6))
+    assert [verdict(*span, 1.5) for span in spans] == ["met", "not shown", "missed"]

@@ -14,7 +14,7 @@ from benchmarks.harness.sampler import sample_set
 from tests.harness.journals import records_in
 
 CPU = {"client_cpu_ns": 100, "server_cpu_ns": 300, "cpu_messages": 4}
-VALUES = {"shared_memory": 100.0, "tcp": 5000.0, "floor": 50.0}
+VALUES = {"shared_memory": 100.0, "shared_memory_zero_copy": 200.0, "tcp": 5000.0, "floor": 50.0}
 
 
 def test_each_way_is_measured_at_the_sizes_that_it_can_carry(
@@ -53,6 +53,7 @@ def test_what_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     metadata = record["metadata"]
     assert metadata["ratio_to_floor"] == 100 and metadata["ratio_to_floor_interval"] == [100, 100]
     assert metadata["ratio_to_ring"] == 50
+    assert metadata["ratio_to_ring_zero_copy_interval"] == [25, 25]
     assert metadata["client_cpu_ns_per_message"] == 25
     assert metadata["server_cpu_ns_per_message"] == 75
     assert metadata["wait"] == "blocking"
