@@ -32,7 +32,6 @@ from tools.asv_store import (
 )
 from tools.command import Parser
 from tools.run_records import RunRecords, read_run_records
-from tools.table import print_table
 
 CONFIG = Path("asv.conf.json")
 # Below this many bytes of results, starting worker processes costs more than it saves.
@@ -159,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for reason, names in by_reason.items():
         print(f"skipped: {reason}: {', '.join(names)}")
     if options.table and done.written:
+        from tools.table import print_table  # takes as long to import as a small store to export
+
         print_table(path for path, _ in done.written)
     if not done.written:
         print("export: nothing to export in what was chosen", file=sys.stderr)

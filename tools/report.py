@@ -150,10 +150,9 @@ def build_document(
 
 def timestamp_of(milliseconds: int) -> str:
     """RFC 3339 in UTC, with Z; milliseconds only where there are any."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    if milliseconds % 1000:
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    seconds, rest = divmod(milliseconds, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat()[: len("2025-12-27T12:34:56")]
+    return f"{moment}.{rest:03d}Z" if rest else f"{moment}Z"
 
 
 def result_name(benchmark: Benchmark | None, entry: Entry) -> str:
