@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,28 +133,78 @@ def _package_lacks() -> str | None:
     return None
 
 
+def sitting(
+    cases: Sequence[Case],
+    rounds: int,
+    samples: int,
+    before_each: Callable[[str], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Measures cases in one sitting.
+
+    Args:
+        cases: what to measure.
+        rounds: how often, each time in fresh processes.
+        samples: of each case in each round, in whole bursts, one at least.
+        before_each: called with a case's name before it is measured.
+
+    Returns:
+        `measured`, as `sit` gives it; `facts` of each process by case.
+    """
+    lacks = _package_lacks()
+    possible: dict[str, list[str] | str] = {case.name: lacks or ["starts"] for case in cases}
+    facts: dict[str, list[dict[str, int]]] = {}
+
+    def measure(name: str, _: list[Any]) -> dict[str, Any]:
+        before_each(name)
+        return _measure(CASES[name], samples, facts)
+
+    return {"measured": sit(possible, measure, rounds, SEED), "facts": facts}
+
+
+def metadata_of(cache: dict[str, Any], case: str, until: str) -> dict[str, Any]:
+    """What belongs to a result: its circumstances, phases, facts, and its ratio to a fresh spawn.
+
+    Args:
+        cache: what `sitting` gave.
+        case: its name.
+        until: the moment that the result is about.
+    """
+    measured: Measured = cache["measured"]
+    parts = measured[case]["parts"]
+    metadata: dict[str, Any] = {
+        **asdict(CASES[case]),
+        "until": until,
+        # Medians, in ns since the instance was asked for.
+        "phases": {
+            f"{phase}_ns": float(np.median(np.concatenate([s["samples_ns"] for s in parts[phase]])))
+            for phase in (*PHASES, "ready", "first_response")
+            if phase in parts
+        },
+        "order_seed": SEED,
+    }
+    for key in ("prepare_ns", "dump_ns", "snapshot_bytes"):
+        values = [each[key] for each in cache["facts"][case] if key in each]
+        if values:
+            metadata[key] = float(np.median(values))
+    if CASES[case].strategy == SIMULATED:
+        return {**metadata, "simulated": True}
+    spawn = replace(CASES[case], strategy="spawn")
+    return {**metadata, **ratio(measured, case, spawn.name, until, "ratio_to_spawn")}
+
+
 def setup_cache() -> dict[str, Any]:
     """Takes all samples, once for all benchmarks below."""
     state = MachineState()
     quick = is_quick()
     samples = iterations(QUICK_SAMPLES if quick else SAMPLES)
     began = time.time()
-    facts: dict[str, list[dict[str, int]]] = {}
-    lacks = _package_lacks()
-
-    def sitting(cases: list[Case], rounds: int) -> Measured:
-        possible: dict[str, list[str] | str] = {case.name: lacks or ["starts"] for case in cases}
-        return sit(possible, lambda name, _: _measure(CASES[name], samples, facts), rounds, SEED)
-
     if quick:
-        measured = sitting(list(QUICK), QUICK_ROUNDS)
+        cache = sitting(QUICK, QUICK_ROUNDS, samples)
     else:
-        measured = sitting(_main_cases(), ROUNDS) | sitting(_variations(), VARIATION_ROUNDS)
-    return {
-        "measured": measured,
-        "facts": facts,
-        "state": {**state.as_dict(), "sitting_s": time.time() - began},
-    }
+        cache = sitting(_main_cases(), ROUNDS, samples)
+        for key, more in sitting(_variations(), VARIATION_ROUNDS, samples).items():
+            cache[key] |= more
+    return {**cache, "state": {**state.as_dict(), "sitting_s": time.time() - began}}
 
 
 setup_cache.timeout = 7200  # type: ignore[attr-defined]
@@ -172,42 +223,11 @@ class _StartsLike:
     def _track(
         self, name: str, cache: dict[str, Any], case: str, until: str, parameters: list[Any]
     ) -> Tracked:
-        sets = self._sets(cache, case, until)
-        metadata: dict[str, Any] = {
-            **asdict(CASES[case]),
-            "until": until,
-            "phases": self._phases(cache, case),
-            "order_seed": SEED,
-        }
-        for key in ("prepare_ns", "dump_ns", "snapshot_bytes"):
-            values = [each[key] for each in cache["facts"][case] if key in each]
-            if values:
-                metadata[key] = float(np.median(values))
-        if CASES[case].strategy == SIMULATED:
-            metadata["simulated"] = True
-        else:
-            metadata |= self._ratio(cache["measured"], case, until)
         return hand_over(
-            f"cold_start.{type(self).__name__}.{name}", parameters, sets,
-            cache["state"], {"metadata": metadata},
+            f"cold_start.{type(self).__name__}.{name}", parameters,
+            self._sets(cache, case, until), cache["state"],
+            {"metadata": metadata_of(cache, case, until)},
         )  # fmt: skip
-
-    @staticmethod
-    def _phases(cache: dict[str, Any], case: str) -> dict[str, float]:
-        """The median of each phase that the strategy has, in ns since it was asked for."""
-        parts = cache["measured"][case]["parts"]
-        return {
-            f"{phase}_ns": float(np.median(np.concatenate([s["samples_ns"] for s in parts[phase]])))
-            for phase in (*PHASES, "ready", "first_response")
-            if phase in parts
-        }
-
-    @staticmethod
-    def _ratio(measured: Measured, case: str, until: str) -> dict[str, Any]:
-        """To a fresh interpreter under the same circumstances."""
-        fields = asdict(CASES[case])
-        spawn = Case(**{**fields, "strategy": "spawn"})
-        return ratio(measured, case, spawn.name, until, "ratio_to_spawn")
 
 
 class Ready(_StartsLike):

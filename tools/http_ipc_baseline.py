@@ -10,27 +10,18 @@ signal's number when interrupted (nothing is written).
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import track
 
 from benchmarks.baselines.sampling import cpu_per_message
-from benchmarks.harness.measurement import MachineState, warnings_of
-from benchmarks.harness.metrics import LatencyMetrics
+from benchmarks.harness.measurement import MachineState
 from benchmarks.harness.processes import ProcessError, Task, available_cpus, run_fresh
-from benchmarks.harness.system_info import SystemInfo
 from benchmarks.ipc import SIZES, TIMEOUT_S, WARMUP
-from tools import report
-from tools.command import Parser, Stopped, can_be_written, stopped_by_signals
-from tools.table import print_table
+from tools import baseline
 
-ROOT = Path(__file__).resolve().parents[1]
 METHODS = ("http_json", "unix_socket", "tcp")
 PAIRS = 3
 SEED = 20261124
@@ -80,82 +71,25 @@ def measure(iterations: int) -> tuple[list[dict[str, Any]], list[str]]:
 def _result(
     method: str, size: int, sets: list[dict[str, Any]], environment: dict[str, Any]
 ) -> dict[str, Any]:
-    samples = [np.array(one["samples_ns"]) for one in sets]
-    clock_cost_ns = float(np.median([one["clock_cost_ns"] for one in sets]))
-    metrics = LatencyMetrics.from_samples(np.concatenate(samples))
-    return {
-        "name": f"ipc_{method}_{size}",
-        "category": "ipc",
-        "iterations": sum(map(len, samples)),
-        "metrics": metrics.as_dict(),
-        "metadata": {
-            "benchmark": "tools.http_ipc_baseline",
-            "method": method,
-            "payload_size_bytes": size,
-            "wait": "blocking",
-            "sampling": "per_operation",
-            "samples": sum(map(len, samples)),
-            "number": 1,
-            "processes": len(sets),
-            "samples_per_process": len(samples[0]),
-            "clock_cost_ns": clock_cost_ns,
-            "commit": _commit(),
-            "order_seed": SEED,
-            "environment": environment,
-            **cpu_per_message(sets),
-            "warnings": warnings_of(
-                samples, "per_operation", clock_cost_ns, environment["steal_seconds"]
-            ),
-        },
+    metadata = {
+        "benchmark": "tools.http_ipc_baseline",
+        "method": method,
+        "payload_size_bytes": size,
+        "wait": "blocking",
+        "order_seed": SEED,
+        **cpu_per_message(sets),
     }
+    return baseline.result(f"ipc_{method}_{size}", "ipc", sets, environment, metadata)
 
 
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
-    )
-    return done.stdout.strip() or "unknown"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status."""
-    parser = Parser(
-        prog="python -m tools.http_ipc_baseline",
-        description="Measure HTTP + JSON, a Unix socket and TCP between two processes.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--iterations", type=int, default=100, metavar="N",
-        help="round trips that each of three process pairs times; default 100",
-    )  # fmt: skip
-    parser.add_argument(
-        "--output", type=Path, default=Path("data"), metavar="DIR", help="default: data"
-    )
-    options = parser.parse_args(arguments)
-    if options.iterations < 1:
-        parser.error(f"--iterations {options.iterations}: give a number of 1 or more")
-    if not can_be_written(options.output):
-        parser.error(f"--output {options.output}: cannot be made or written to; name another")
-    began_ms = time.time_ns() // 1_000_000
-    try:
-        with stopped_by_signals():
-            results, failed = measure(options.iterations)
-    except Stopped as stopped:
-        print("http_ipc_baseline: interrupted; nothing was written", file=sys.stderr)
-        return 128 + stopped.number
-    for line in failed:
-        print(f"http_ipc_baseline: {line}", file=sys.stderr)
-    if results:
-        document = report.build_document(
-            report.timestamp_of(began_ms), SystemInfo.collect().as_dict(), results
-        )
-        [(path, state)] = report.write_documents(
-            options.output, [report.encode("ipc_baseline", document)]
-        )
-        print(f"{state}: {path}")
-        print_table([path])
-    return 1 if failed else 0
-
+SCRIPT = baseline.Script(
+    name="http_ipc_baseline",
+    description="Measure HTTP + JSON, a Unix socket and TCP between two processes.",
+    prefix="ipc_baseline",
+    iterations=100,
+    iterations_help="round trips that each of three process pairs times",
+    measure=measure,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SCRIPT.main())

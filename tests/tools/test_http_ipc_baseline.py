@@ -18,7 +18,7 @@ def test_a_real_run(
 ) -> None:
     monkeypatch.setattr(http_ipc_baseline, "SIZES", [64, 1024])
     output = tmp_path / "results"
-    assert http_ipc_baseline.main(["--iterations", "70", "--output", str(output)]) == 0
+    assert http_ipc_baseline.SCRIPT.main(["--iterations", "70", "--output", str(output)]) == 0
     [path] = output.iterdir()
     assert path.name.startswith("ipc_baseline_2")
     document = json.loads(path.read_text())
@@ -49,7 +49,7 @@ def test_bad_arguments(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        http_ipc_baseline.main(arguments)
+        http_ipc_baseline.SCRIPT.main(arguments)
     assert end.value.code == 2
     shown = capsys.readouterr().err
     assert words in shown and shown.count("\n") == 1

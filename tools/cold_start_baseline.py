@@ -1,0 +1,78 @@
+"""Cold starts: ``python -m tools.cold_start_baseline [--iterations N] [--output DIR]``
+
+A Python spawn, bare and with heavier imports, an HTTP handler, a simulated Lambda (fixed sleeps,
+held against nothing), the real baselines and the runtime's own strategies, through the sampling and
+the report of the cold_start suite. Writes ``cold_start_baseline_<timestamp>.json`` in the standard
+form.
+
+Exit status: 0, 1 when a case failed (the rest is written), 2 for bad arguments, 128 and the
+signal's number when interrupted (nothing is written).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.progress import Progress
+
+from benchmarks import cold_start
+from benchmarks.cold_start import OTHERS, OWN, SIMULATED, Case
+from benchmarks.harness.measurement import MachineState
+from benchmarks.harness.sitting import sets_of
+from tools import baseline
+
+CASES = (
+    Case("spawn", "bare"),
+    Case("spawn", "numpy"),
+    Case("spawn", "web"),
+    *(Case(name, "http") for name in (*OWN, *OTHERS, SIMULATED)),
+)
+ROUNDS = 3
+UNTIL = {"ready": "cold_start", "first_response": "cold_start_first_response"}
+
+
+def measure(iterations: int) -> baseline.Measured:
+    """Measures all cases in turn, in three fresh processes each.
+
+    Args:
+        iterations: starts that each of them times.
+    """
+    state = MachineState()
+    with Progress(transient=True) as progress:
+        task = progress.add_task("measuring", total=ROUNDS * len(CASES))
+
+        def show(name: str) -> None:
+            progress.update(task, advance=1, description=name)
+
+        cache = cold_start.sitting(CASES, ROUNDS, iterations, show)
+    environment = state.as_dict()
+    results: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for case in CASES:
+        found = cache["measured"][case.name]
+        if why := found.get("missing") or found.get("failed"):
+            failed.append(f"{case.name}: {why}")
+            continue
+        for until, stem in UNTIL.items():
+            metadata = {
+                "benchmark": "tools.cold_start_baseline",
+                **cold_start.metadata_of(cache, case.name, until),
+            }
+            sets = sets_of(cache["measured"], case.name, until)
+            name = f"{stem}_{case.name}"
+            results.append(baseline.result(name, "cold_start", sets, environment, metadata))
+    return results, failed
+
+
+SCRIPT = baseline.Script(
+    name="cold_start_baseline",
+    description="Measure cold starts: fresh interpreters, real baselines, the runtime's own.",
+    prefix="cold_start_baseline",
+    iterations=20,
+    iterations_help="starts that each of three processes times",
+    measure=measure,
+)
+
+if __name__ == "__main__":
+    sys.exit(SCRIPT.main())
