@@ -89,10 +89,10 @@ static int portable_available(void) { return 1; }
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* The pairs (k(8e+96), k(8e+32)) for e = -64..111. A row holds all e of one residue modulo 16,
- * falling, so that the pairs of four neighbouring lanes are one 64-byte load. */
+/* The pairs (k(8e+96), k(8e+32)) for e = -64..255. A row holds all e of one residue modulo 16,
+ * falling, so that the pairs of neighbouring lanes are one load, of 32 or 64 bytes. */
 #define END_FIRST (-64)
-#define END_COLUMNS 11
+#define END_COLUMNS 20
 static struct { uint64_t low, high; } ends[16][END_COLUMNS] __attribute__((aligned(64)));
 
 #define END(e) (&ends[((e) - END_FIRST) & 15][END_COLUMNS - 1 - (((e) - END_FIRST) >> 4)])
@@ -114,15 +114,13 @@ static void build_ends(void) {
 }
 
 /* (k(d-32), k(d+32)) for d bits, in the order of _mm_set_epi64x. */
-#define FOLD_128 0x0ccaa009e, 0x1751997d0
-#define FOLD_256 0x15a546366, 0x0f1da05aa
-#define FOLD_384 0x174359406, 0x03db1ecdc
 #define FOLD_512 0x1c6e41596, 0x154442bd4
 #define FOLD_1024 0x14a7fe880, 0x1e88ef372
 #define FOLD_1536 0x12e958ac4, 0x1821d8bc0
 #define FOLD_2048 0x1322d1430, 0x11542778a
 
 #define SSE __attribute__((target("sse4.1,pclmul")))
+#define AVX2 __attribute__((target("avx2,vpclmulqdq,pclmul")))
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,vpclmulqdq,pclmul")))
 
 /* Barrett, from s = v*x^32 with v below degree 96 to v mod G: q = floor(v / G) is the upper half
@@ -150,27 +148,67 @@ SSE INLINE __m128i take(unsigned char *dst, const unsigned char *p, size_t at) {
     return v;
 }
 
-SSE INLINE __m128i take_less(unsigned char *dst, const unsigned char *p, size_t at, size_t n) {
-    unsigned char b[16] = {0};
-    memcpy(b, p + at, n);
-    __asm__ volatile("" : "+m"(b));
-    if (dst) memcpy(dst + at, b, n);
-    return _mm_loadu_si128((const __m128i *)b);
+/* The first n < 16 bytes, from registers only: a detour over the stack would have to wait until
+ * its stores are done. Two loads overlap, and so do the two stores, of the same bytes. */
+SSE INLINE __m128i take_short(unsigned char *dst, const unsigned char *p, size_t n) {
+    uint64_t low, high = 0;
+    if (n >= 8) {
+        memcpy(&low, p, 8);
+        memcpy(&high, p + n - 8, 8);
+        __asm__ volatile("" : "+r"(low), "+r"(high));
+        if (dst) { /* in this order, see take_last */
+            memcpy(dst + n - 8, &high, 8);
+            memcpy(dst, &low, 8);
+        }
+        high = high >> 1 >> (8 * (15 - n) + 7);
+    } else if (n >= 4) {
+        uint32_t first, last;
+        memcpy(&first, p, 4);
+        memcpy(&last, p + n - 4, 4);
+        __asm__ volatile("" : "+r"(first), "+r"(last));
+        if (dst) {
+            memcpy(dst + n - 4, &last, 4);
+            memcpy(dst, &first, 4);
+        }
+        low = first | (uint64_t)last >> (8 * (8 - n)) << 32;
+    } else {
+        low = 0;
+        for (size_t i = 0; i < n; i++) {
+            unsigned char b = ((const volatile unsigned char *)p)[i];
+            if (dst) dst[i] = b;
+            low |= (uint64_t)b << (8 * i);
+        }
+    }
+    return _mm_set_epi64x((long long)high, (long long)low);
 }
 
-SSE INLINE __m128i end_pair(int e) { return _mm_load_si128((const __m128i *)END(e)); }
+/* 32 bytes from `left` on: zeros, and `left` times 255 at the right end. */
+#define ONES_8 255, 255, 255, 255, 255, 255, 255, 255
+static const unsigned char right_end[64] = {[32] = ONES_8, ONES_8, ONES_8, ONES_8};
+
+/* The last left < 16 bytes of n >= 16, at the right end of a vector. The copy writes the bytes
+ * before them, too, which have not been checked: so this must come first, to have them
+ * overwritten by those that are. */
+SSE INLINE __m128i take_last(unsigned char *dst, const unsigned char *p, size_t n, size_t left) {
+    return _mm_and_si128(take(dst, p, n - 16),
+                         _mm_loadu_si128((const __m128i *)(right_end + 16 + left)));
+}
+
+/* The pairs for a lane that ends e bytes before the end, and for those that follow it. */
+SSE INLINE const __m128i *ends_from(size_t e) { return (const __m128i *)END((int)e); }
 
 SSE INLINE uint32_t pclmul(uint32_t crc, unsigned char *dst, const unsigned char *p, size_t n) {
-    const __m128i k128 = _mm_set_epi64x(FOLD_128);
     const __m128i start = _mm_cvtsi32_si128((int)crc);
-    __m128i s;
+    __m128i s = _mm_setzero_si128();
     if (n < 16) {
         if (!n) return crc;
-        s = multiply(_mm_xor_si128(take_less(dst, p, 0, n), start), end_pair((int)n - 16));
+        s = multiply(_mm_xor_si128(take_short(dst, p, n), start), *ends_from(n - 16));
         REDUCE(s);
     }
+    size_t left = n & 15, at = 16;
+    if (left) s = multiply(take_last(dst, p, n, left), *ends_from(0));
     __m128i x = _mm_xor_si128(take(dst, p, 0), start);
-    size_t at = 16;
+    const __m128i *k;
     if (n >= 128) { /* four chains hide the latency of the multiplier */
         const __m128i k512 = _mm_set_epi64x(FOLD_512);
         __m128i x1 = take(dst, p, 16), x2 = take(dst, p, 32), x3 = take(dst, p, 48);
@@ -180,15 +218,16 @@ SSE INLINE uint32_t pclmul(uint32_t crc, unsigned char *dst, const unsigned char
             x2 = _mm_xor_si128(multiply(x2, k512), take(dst, p, at + 32));
             x3 = _mm_xor_si128(multiply(x3, k512), take(dst, p, at + 48));
         }
-        x = _mm_xor_si128(multiply(x, _mm_set_epi64x(FOLD_384)),
-                          multiply(x1, _mm_set_epi64x(FOLD_256)));
-        x = _mm_xor_si128(x, _mm_xor_si128(multiply(x2, k128), x3));
+        k = ends_from(n - at + 48);
+        x1 = _mm_xor_si128(multiply(x1, k[1]), multiply(x2, k[2]));
+        s = _mm_xor_si128(s, _mm_xor_si128(x1, multiply(x3, k[3])));
+        s = _mm_xor_si128(s, multiply(x, *k));
+        k += 4;
+    } else {
+        k = ends_from(n - 16);
+        s = _mm_xor_si128(s, multiply(x, *k++));
     }
-    for (; n - at >= 16; at += 16) x = _mm_xor_si128(multiply(x, k128), take(dst, p, at));
-    int left = (int)(n - at);
-    s = multiply(x, end_pair(left));
-    if (left)
-        s = _mm_xor_si128(s, multiply(take_less(dst, p, at, (size_t)left), end_pair(left - 16)));
+    for (; n - at >= 16; at += 16) s = _mm_xor_si128(s, multiply(take(dst, p, at), *k++));
     REDUCE(s);
 }
 
@@ -196,6 +235,83 @@ DEFINE_USERS(pclmul, SSE)
 
 static int pclmul_available(void) {
     return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+}
+
+/* The same with two lanes to a vector. More than four chains gain nothing: the multiplier of
+ * Zen 3 is busy without a pause (a new product each two cycles, of one lane or of two). The
+ * compilers put a vzeroupper before each return that needs it. */
+AVX2 INLINE __m256i pair_take(unsigned char *dst, const unsigned char *p, size_t at) {
+    __m256i v = _mm256_loadu_si256((const __m256i *)(p + at));
+    if (dst) {
+        __asm__ volatile("" : "+x"(v));
+        _mm256_storeu_si256((__m256i *)(dst + at), v);
+    }
+    return v;
+}
+
+AVX2 INLINE __m256i pair_multiply(__m256i x, __m256i k) {
+    return _mm256_xor_si256(_mm256_clmulepi64_epi128(x, k, 0x00),
+                            _mm256_clmulepi64_epi128(x, k, 0x11));
+}
+
+/* e is that of the first lane. */
+AVX2 INLINE const __m256i_u *pair_ends_from(size_t e) { return (const __m256i_u *)END((int)e); }
+
+AVX2 INLINE uint32_t vpclmul256(uint32_t crc, unsigned char *dst, const unsigned char *p,
+                                size_t n) {
+    const __m128i start = _mm_cvtsi32_si128((int)crc);
+    __m128i s;
+    if (n < 32) {
+        if (!n) return crc;
+        if (n < 16) {
+            s = multiply(_mm_xor_si128(take_short(dst, p, n), start), *ends_from(n - 16));
+        } else {
+            s = multiply(take_last(dst, p, n, n - 16), *ends_from(0));
+            __m128i x = _mm_xor_si128(take(dst, p, 0), start);
+            s = _mm_xor_si128(s, multiply(x, *ends_from(n - 16)));
+        }
+        REDUCE(s);
+    }
+    __m256i sum = _mm256_setzero_si256();
+    size_t left = n & 31, at = 32;
+    if (left) { /* first, see take_last */
+        __m256i mask = _mm256_loadu_si256((const __m256i *)(right_end + left));
+        sum = pair_multiply(_mm256_and_si256(pair_take(dst, p, n - 32), mask),
+                            *pair_ends_from(16));
+    }
+    __m256i x = _mm256_xor_si256(pair_take(dst, p, 0), _mm256_zextsi128_si256(start));
+    const __m256i_u *k;
+    if (n >= 256) {
+        const __m256i k1024 = _mm256_broadcastsi128_si256(_mm_set_epi64x(FOLD_1024));
+        __m256i x1 = pair_take(dst, p, 32), x2 = pair_take(dst, p, 64);
+        __m256i x3 = pair_take(dst, p, 96);
+        for (at = 128; n - at >= 128; at += 128) {
+            x = _mm256_xor_si256(pair_multiply(x, k1024), pair_take(dst, p, at));
+            x1 = _mm256_xor_si256(pair_multiply(x1, k1024), pair_take(dst, p, at + 32));
+            x2 = _mm256_xor_si256(pair_multiply(x2, k1024), pair_take(dst, p, at + 64));
+            x3 = _mm256_xor_si256(pair_multiply(x3, k1024), pair_take(dst, p, at + 96));
+        }
+        k = pair_ends_from(n - at + 112);
+        x1 = _mm256_xor_si256(pair_multiply(x1, k[1]), pair_multiply(x2, k[2]));
+        sum = _mm256_xor_si256(sum, _mm256_xor_si256(x1, pair_multiply(x3, k[3])));
+        sum = _mm256_xor_si256(sum, pair_multiply(x, *k));
+        k += 4;
+    } else {
+        k = pair_ends_from(n - 16);
+        sum = _mm256_xor_si256(sum, pair_multiply(x, *k++));
+    }
+    for (; n - at >= 32; at += 32)
+        sum = _mm256_xor_si256(sum, pair_multiply(pair_take(dst, p, at), *k++));
+    s = _mm_xor_si128(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    REDUCE(s);
+}
+
+DEFINE_USERS(vpclmul256, AVX2)
+
+/* These answers include whether the system saves the wide registers (XCR0). */
+static int vpclmul256_available(void) {
+    return pclmul_available() && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("vpclmulqdq");
 }
 
 AVX512 INLINE __m512i wide_take(unsigned char *dst, const unsigned char *p, size_t at) {
@@ -326,6 +442,7 @@ static int arm_available(void) { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0
 static const implementation implementations[] = { /* best first */
 #if defined(__x86_64__)
     {"x86-vpclmulqdq-avx512", vpclmul_available, vpclmul_crc, vpclmul_copy},
+    {"x86-vpclmulqdq-avx2", vpclmul256_available, vpclmul256_crc, vpclmul256_copy},
     {"x86-pclmulqdq", pclmul_available, pclmul_crc, pclmul_copy},
 #endif
 #ifdef AETHER_ARM
