@@ -5,7 +5,14 @@ from libc.stdint cimport uint32_t
 
 from aetherless_py.shm cimport native
 
-_KNOWN = ("x86-vpclmulqdq-avx512", "x86-vpclmulqdq-avx2", "x86-pclmulqdq", "arm-crc32", "portable")  # best first
+_KNOWN = (  # best first
+    "x86-vpclmulqdq-avx512",
+    "x86-vpclmulqdq-avx2",
+    "x86-pclmulqdq",
+    "arm-pmull",
+    "arm-crc32",
+    "portable",
+)
 
 # Below this many bytes, giving up the GIL costs more than other threads could gain from it.
 cdef size_t _RELEASE_GIL_BYTES = 65536

@@ -24,6 +24,7 @@ NAMES = (
     "x86-vpclmulqdq-avx512",
     "x86-vpclmulqdq-avx2",
     "x86-pclmulqdq",
+    "arm-pmull",
     "arm-crc32",
     "portable",
 )

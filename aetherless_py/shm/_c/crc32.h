@@ -23,7 +23,8 @@ static inline uint32_t aether_crc32_u32(uint32_t value) {
  * even when somebody changes `src` meanwhile. The two must not overlap. */
 uint32_t aether_crc32_copy(uint32_t crc, void *dst, const void *src, size_t length);
 
-/* "x86-vpclmulqdq-avx512", "x86-vpclmulqdq-avx2", "x86-pclmulqdq", "arm-crc32" or "portable". */
+/* "x86-vpclmulqdq-avx512", "x86-vpclmulqdq-avx2", "x86-pclmulqdq", "arm-pmull", "arm-crc32" or
+ * "portable". */
 const char *aether_crc32_implementation(void);
 
 /* For tests: 0, or -1 when this machine lacks it. Not to be called while others compute. */
