@@ -26,7 +26,7 @@ def watchdog() -> Iterator[None]:
 
 def _may_be_ours(name: str) -> bool:
     """Whether a segment may be this run's: not when a living process outside of it made it."""
-    made_by = re.match(r"aetherless-(\d+)-", name)
+    made_by = re.match(r"aetherless-(?:snapshot-)?(\d+)-", name)
     if made_by is None or not psutil.pid_exists(maker := int(made_by[1])):
         return "aether" in name
     family = {os.getpid(), *(p.pid for p in psutil.Process().children(recursive=True))}
