@@ -40,9 +40,9 @@ QUICK_SIZES = [64, 1024, 65536]
 QUICK_UP_TO = {
     "shared_memory_spin": 64,
     "shared_memory_park": 64,
-    "grpc": 1024,
-    "http_json": 1024,
-    "http_json_keepalive": 1024,
+    "grpc": 64,
+    "http_json": 64,
+    "http_json_keepalive": 64,
     "http_json_uvicorn": 1024,
     "json_codec": 1024,
 }

@@ -22,7 +22,7 @@ PATTERNS = {
     # One process of asv's a result: what the quick pass leaves out is not even asked for.
     "cold_start": rf"^cold_start\.(Ready|FirstResponse|LastReady)\..*\('({_COLD})'\)$",
     "ipc": r"^ipc\.(RoundTrip\..*, 64\)"
-    r"|RoundTrip\.(?!.*(_spin|_park)').*, 1024\)"
+    r"|RoundTrip\.(?!.*(_spin|_park|grpc|http_json|_keepalive)').*, 1024\)"
     r"|RoundTrip\.(?!.*(_spin|_park|grpc|json.*)').*, 65536\)"
     r"|OneWay\.(?!.*(_spin|_park|grpc)').*, 64\))$",
 }
