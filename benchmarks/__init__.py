@@ -8,5 +8,5 @@ if "asv_runner" in sys.modules:
     from benchmarks.harness.processes import die_with_parent
 
     die_with_parent(os.getppid())
-    # The request ends with a fork, and asv's server forks for each result.
-    os.register_at_fork(after_in_child=lambda: die_with_parent(os.getppid()))
+    if "run_server" in sys.argv:  # which forks for each result, and a fork asks anew
+        os.register_at_fork(after_in_child=lambda: die_with_parent(os.getppid()))

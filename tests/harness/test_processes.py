@@ -141,3 +141,22 @@ def test_what_measuring_processes_import_is_light(module: str) -> None:
     # Numpy alone would double the time that a short measuring process takes.
     code = f"import sys, benchmarks.{module}; assert not {{'numpy', 'psutil'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_what_asvs_server_forks_dies_with_it(tmp_path: Path) -> None:
+    code = """
+import os, sys, time, types
+sys.modules["asv_runner"] = types.ModuleType("asv_runner")
+import benchmarks
+ready, tell = os.pipe()
+child = os.fork()
+if child == 0:
+    os.write(tell, b"x")
+    time.sleep(600)
+os.read(ready, 1)
+print(child, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    with (tmp_path / "child").open("w") as written:
+        subprocess.run([sys.executable, "-c", code, "run_server"], cwd=ROOT, stdout=written)
+    _assert_gone(tmp_path / "child")
