@@ -6,12 +6,11 @@ Every start is one that its strategy has had time for: what it keeps at hand is 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from aetherless_py.errors import StartError, StrategyMissingError
 from aetherless_py.start import STRATEGIES, strategy
@@ -76,7 +75,7 @@ def starts(
     if page_cache == "dropped" and not os.access(_DROP, os.W_OK):
         raise NotImplementedError(f"{_DROP} may not be written: dropping the page cache needs root")
     wanted_bytes = burst * (ballast_mb << 20)
-    if wanted_bytes > psutil.virtual_memory().available // 2:
+    if wanted_bytes > _available_bytes() // 2:
         raise NotImplementedError(
             f"{wanted_bytes >> 20} MB of ballast are too much for this machine's memory"
         )
@@ -118,6 +117,11 @@ def starts(
         },
         "facts": facts,
     }
+
+
+def _available_bytes() -> int:
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(found[1]) << 10 if found else 0
 
 
 def _made(name: str, burst: int) -> Strategy:
