@@ -111,7 +111,7 @@ IMAGE_CASES = tuple(
 PHASES = ("created", "interpreter", "imported")
 
 
-def _measure(case: Case, samples: int, facts: dict[str, list[dict[str, int]]]) -> dict[str, Any]:
+def _measure(case: Case, samples: int, facts: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     count = case.burst * max(1, samples // case.burst)
     arguments = {**asdict(case), "name": case.strategy, "count": count}
     del arguments["strategy"]
@@ -152,7 +152,7 @@ def sitting(
     """
     lacks = _package_lacks()
     possible: dict[str, list[str] | str] = {case.name: lacks or ["starts"] for case in cases}
-    facts: dict[str, list[dict[str, int]]] = {}
+    facts: dict[str, list[dict[str, Any]]] = {}
 
     def measure(name: str, _: list[Any]) -> dict[str, Any]:
         before_each(name)
@@ -186,6 +186,8 @@ def metadata_of(cache: dict[str, Any], case: str, until: str) -> dict[str, Any]:
         values = [each[key] for each in cache["facts"][case] if key in each]
         if values:
             metadata[key] = float(np.median(values))
+    if "runtime" in cache["facts"][case][0]:
+        metadata["runtime"] = cache["facts"][case][0]["runtime"]
     if CASES[case].strategy == SIMULATED:
         return {**metadata, "simulated": True}
     spawn = replace(CASES[case], strategy="spawn")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Install the runtimes that the cold-start comparison starts: an OCI runtime (crun, or runc) and Node.js.
+# Install the runtimes that the cold-start comparison starts: OCI runtimes (crun and runc) and Node.js.
 #
-# What is there already is left alone; the rest comes from the distribution's own packages.
+# What is there already is left alone; the rest comes from the distribution's own packages. Both OCI
+# runtimes, since one may refuse what the other takes: crun 1.8 has no hybrid cgroups, for example.
 
 set -euo pipefail
 
@@ -11,8 +12,8 @@ usage() {
     cat <<'TEXT'
 Usage: install_runtimes.sh [oci] [node]
 
-Installs what is missing of: oci (crun, else runc) and node (nodejs); both without an argument. Needs root
-only where something is missing.
+Installs what is missing of: oci (crun and runc, one at least) and node (nodejs); both without an
+argument. Needs root only where something is missing.
 
   --help   this text
 TEXT
@@ -66,18 +67,27 @@ first_of() {
     return 1
 }
 
+tell() {
+    local version
+    [[ -n $1 ]] && version=$("$1" --version) || return 1
+    # The first line whole: 'head' would end the pipe early and its writer with it.
+    say "$1: ${version%%$'\n'*} ($(command -v "$1"))"
+}
+
 for want in "${WANT[@]}"; do
     case $want in
         oci)
-            tool=$(first_of crun runc) || { apt_install crun || apt_install runc || true; }
-            tool=$(first_of crun runc) || die "no OCI runtime could be installed; install crun or runc by hand"
+            found=0
+            for each in crun runc; do
+                first_of "$each" >/dev/null || apt_install "$each" || continue
+                tell "$each"
+                found=1
+            done
+            ((found)) || die "no OCI runtime could be installed; install crun or runc by hand"
             ;;
         node)
             tool=$(first_of node nodejs) || { apt_install nodejs || true; }
-            tool=$(first_of node nodejs) || die "Node.js could not be installed; install nodejs by hand"
+            tell "$(first_of node nodejs)" || die "Node.js could not be installed; install nodejs by hand"
             ;;
     esac
-    # The first line whole: 'head' would end the pipe early and its writer with it.
-    version=$("$tool" --version)
-    say "$tool: ${version%%$'\n'*} ($(command -v "$tool"))"
 done

@@ -13,7 +13,7 @@ from aetherless_py.start.base import Function
 from aetherless_py.start.instance import Instance
 from aetherless_py.start.spawn import Spawn
 
-INIT_S = 0.25  # the seed's constants, no measurement
+INIT_S = 0.25  # made up, as such constants are; no measurement
 
 
 class LambdaSimulated(Spawn):

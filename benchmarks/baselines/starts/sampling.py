@@ -15,6 +15,7 @@ from typing import Any
 from aetherless_py.errors import StartError, StrategyMissingError
 from aetherless_py.start import STRATEGIES, strategy
 from aetherless_py.start.base import Function, Strategy
+from aetherless_py.start.criu import Criu
 from aetherless_py.start.instance import Instance
 from aetherless_py.start.pool import WarmPool
 from benchmarks.harness.clock import clock_cost_ns
@@ -134,11 +135,14 @@ def _made(name: str, burst: int) -> Strategy:
     return baseline(name)
 
 
-def _facts(made: Strategy) -> dict[str, int]:
-    snapshot = getattr(made, "snapshot", None)
-    if snapshot is None:
-        return {}
-    return {"snapshot_bytes": snapshot.size_bytes, "dump_ns": snapshot.dump_ns}
+def _facts(made: Strategy) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if isinstance(made, Criu):
+        facts["snapshot_bytes"] = made.snapshot.size_bytes
+        facts["dump_ns"] = made.snapshot.dump_ns
+    if runtime := getattr(made, "runtime", None):  # of a container
+        facts["runtime"] = runtime
+    return facts
 
 
 def _burst(made: Strategy, burst: int, seen: set[str]) -> list[dict[str, int]]:
