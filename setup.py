@@ -28,6 +28,7 @@ setup(
             extension("shm.consumer", f"{C_FOLDER}/crc32.c"),
             extension("shm.ring"),
             extension("channel"),
+            extension("start.forks"),
             extension("start.memory"),
             extension("start.process"),
         ],

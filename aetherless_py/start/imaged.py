@@ -33,6 +33,7 @@ def main(_interpreter_ns: int) -> None:
     if instance_id is None:  # the runtime is gone, and there is no image
         return
     connection.sendall(READY)
+    os.sched_yield()  # whoever hears it may have been woken on this processor
     identity.after_restore()
     identity.become(instance_id.decode(), "criu")
     with connection:

@@ -1,16 +1,14 @@
 """What an instance's process asks of the kernel."""
 
 from posix.fcntl cimport F_SETFL, F_SETOWN, O_NONBLOCK, O_RDONLY, fcntl
-from posix.unistd cimport _exit, dup2, fork, getpid, getppid, write
+from posix.unistd cimport getpid
 from libc.errno cimport errno
-from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 import os
 
 cdef extern from "Python.h":
     void PyOS_BeforeFork()
-    void PyOS_AfterFork_Parent()
     void PyOS_AfterFork_Child()
 
 cdef extern from "fcntl.h" nogil:
@@ -22,7 +20,6 @@ cdef extern from "signal.h" nogil:
 
 cdef extern from "sys/prctl.h" nogil:
     int prctl(int option, ...)
-    const int PR_SET_PDEATHSIG
     const int PR_SET_CHILD_SUBREAPER
 
 cdef extern from "sched.h" nogil:
@@ -50,13 +47,6 @@ cdef extern from "linux/perf_event.h" nogil:
     const int PERF_COUNT_SW_DUMMY
     const unsigned long PERF_FLAG_FD_CLOEXEC
 
-cdef extern from "time.h" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    int clock_gettime(int, timespec *)
-    const int CLOCK_MONOTONIC
-
 # The descriptor by which a fresh process learns of the runtime's end, and that by which a template
 # is told what to do.
 LIFELINE = 3
@@ -67,12 +57,6 @@ cdef int checked(long answer) except -1:
     if answer < 0:
         raise OSError(errno, os.strerror(errno))
     return <int>answer
-
-
-cdef uint64_t now_ns() noexcept nogil:
-    cdef timespec t
-    clock_gettime(CLOCK_MONOTONIC, &t)
-    return <uint64_t>t.tv_sec * 1000000000 + <uint64_t>t.tv_nsec
 
 
 def take_over(int last):
@@ -107,36 +91,6 @@ def die_with(int lifeline):
 def adopt_orphans():
     """Makes this process the parent of its descendants whose own parents end, so that all are found."""
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def fork_ready(int connection, int output):
-    """Forks; the child's first act is to say READY. Then it does all that `os.fork` owes Python.
-
-    Args:
-        connection: where the child says READY.
-        output: what becomes the child's standard output and error.
-
-    Returns:
-        (0, moment of its creation in ns) in the child, (its process id, 0) in the parent.
-    """
-    cdef int parent = getpid()
-    cdef int pid
-    cdef uint64_t created_ns
-    PyOS_BeforeFork()
-    pid = fork()
-    if pid == 0:
-        created_ns = now_ns()
-        if write(connection, b"READY", 5) != 5:
-            _exit(1)
-        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-        if getppid() != parent or dup2(output, 1) < 0 or dup2(output, 2) < 0:
-            _exit(1)
-        PyOS_AfterFork_Child()
-        return 0, created_ns
-    PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(errno, os.strerror(errno))
-    return pid, 0
 
 
 def run_after_fork():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from aetherless_py.start import tree
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
 from aetherless_py.start.instance import Instance, Phases, Process
@@ -72,6 +73,9 @@ class ForkedProcess(Process):
         """As `Process.end`."""
         if not self._over:
             self._over = True
+            # Its id is its own as long as the template, which has not reaped it, lives.
+            if self.pid and not self._template.process.ended():
+                tree.kill_tree(self.pid)
             self._status = self._template.end(self._id)
             if self.ended_fd >= 0:
                 os.close(self.ended_fd)
