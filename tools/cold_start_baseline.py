@@ -19,7 +19,7 @@ from rich.progress import Progress
 from benchmarks import cold_start
 from benchmarks.cold_start import OTHERS, OWN, SIMULATED, Case
 from benchmarks.harness.measurement import MachineState
-from benchmarks.harness.sitting import sets_of
+from benchmarks.harness.sitting import ROUNDS, sets_of
 from tools import baseline
 
 CASES = (
@@ -27,13 +27,19 @@ CASES = (
     Case("spawn", "numpy"),
     Case("spawn", "web"),
     *(Case(name, "http") for name in (*OWN, *OTHERS, SIMULATED)),
+    Case("zygote", "numpy"),
+    Case("criu", "numpy"),
+    Case("zygote", "http", burst=16),
 )
-ROUNDS = 3
-UNTIL = {"ready": "cold_start", "first_response": "cold_start_first_response"}
+UNTIL = {
+    "ready": "cold_start",
+    "first_response": "cold_start_first_response",
+    "last_ready": "cold_start_last_ready",
+}
 
 
 def measure(iterations: int) -> baseline.Measured:
-    """Measures all cases in turn, in three fresh processes each.
+    """Measures all cases in turn, in six fresh processes each.
 
     Args:
         iterations: starts that each of them times.
@@ -55,6 +61,8 @@ def measure(iterations: int) -> baseline.Measured:
             failed.append(f"{case.name}: {why}")
             continue
         for until, stem in UNTIL.items():
+            if until not in found["parts"]:  # of bursts only
+                continue
             metadata = {
                 "benchmark": "tools.cold_start_baseline",
                 **cold_start.metadata_of(cache, case.name, until),
@@ -70,7 +78,7 @@ SCRIPT = baseline.Script(
     description="Measure cold starts: fresh interpreters, real baselines, the runtime's own.",
     prefix="cold_start_baseline",
     iterations=20,
-    iterations_help="starts that each of three processes times",
+    iterations_help="starts that each of six processes times, whole bursts of them",
     measure=measure,
 )
 

@@ -29,11 +29,11 @@ def test_a_real_run(
     ]
     for result in document["results"]:
         metadata = result["metadata"]
-        assert result["category"] == "cold_start" and result["iterations"] == 6
-        assert (metadata["processes"], metadata["imports"]) == (3, "http")
+        assert result["category"] == "cold_start" and result["iterations"] == 12
+        assert (metadata["processes"], metadata["imports"]) == (6, "http")
         simulated = metadata["strategy"] == "lambda_simulated"
         assert metadata.get("simulated", False) is simulated
-        assert ("ratio_to_spawn" in metadata) is (metadata["strategy"] == "zygote")
+        assert ("ratio_to_spawn_interval" in metadata) is (metadata["strategy"] == "zygote")
     assert "cold_start_zygote_http" in capsys.readouterr().out
 
 
