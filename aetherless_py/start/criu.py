@@ -20,7 +20,8 @@ from aetherless_py.start.instance import Instance, Phases
 from aetherless_py.start.kept import Keepers, Kept
 from aetherless_py.start.nursery import NurseryStrategy
 from aetherless_py.start.readiness import hear_ready
-from aetherless_py.start.snapshot import Folder, Snapshot
+from aetherless_py.start.snapshot import Snapshot
+from aetherless_py.start.snapshot_folder import Folder
 
 
 class Criu(NurseryStrategy[Keepers]):

@@ -11,7 +11,7 @@ import socket
 import sys
 from time import monotonic_ns
 
-from aetherless_py.start import copies, identity, process, snapshot
+from aetherless_py.start import copies, identity, process, snapshot, snapshot_folder
 from aetherless_py.start.worker import READY, load, marks_of, receive, serve
 
 ID_BYTES = 16
@@ -25,8 +25,8 @@ def main(_interpreter_ns: int) -> None:
     handler = load(sys.argv[1], sys.argv[2])
     # Once ahead: OpenSSL makes its generators at their first use, which takes milliseconds.
     identity.after_restore()
-    snapshot.note_sources(snapshot.sources_of(sys.argv[3]))
-    _move_memory(snapshot.memory_of(sys.argv[3]))
+    snapshot.note_sources(snapshot_folder.sources_of(sys.argv[3]))
+    _move_memory(snapshot_folder.memory_of(sys.argv[3]))
     connection.sendall(READY)
     instance_id = receive(connection, ID_BYTES)
     restored_ns = monotonic_ns()

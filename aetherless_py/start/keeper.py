@@ -26,7 +26,7 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any, NoReturn
 
-from aetherless_py.start import criu_messages, process, snapshot
+from aetherless_py.start import criu_messages, process, snapshot_folder
 
 # The id that the process of an image has: far from those that CRIU's own helpers get.
 FIRST_PID = 1000
@@ -62,7 +62,7 @@ def main(_interpreter_ns: int) -> NoReturn:
             os.close(fd)
     # The runtime has ended without a word, or it would have ended us.
     if settings["remove"]:
-        snapshot.remove(settings["folder"])
+        snapshot_folder.remove(settings["folder"])
     os._exit(0)
 
 
@@ -177,7 +177,7 @@ class _Keeper:
         )
         self._expect_success(criu, "dump")
         # An instance's clocks are those of the machine, not the template's, set back.
-        Path(snapshot.images_of(self._folder), "timens-0.img").unlink(missing_ok=True)
+        Path(snapshot_folder.images_of(self._folder), "timens-0.img").unlink(missing_ok=True)
         self._orders.send(b"D%d" % (monotonic_ns() - began_ns))
 
     def _prepare(self, inherited: list[str]) -> None:
@@ -199,8 +199,8 @@ class _Keeper:
     def _folders(self) -> tuple[int, int]:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         return (
-            os.open(snapshot.images_of(self._folder), flags),
-            os.open(snapshot.work_of(self._folder), flags),
+            os.open(snapshot_folder.images_of(self._folder), flags),
+            os.open(snapshot_folder.work_of(self._folder), flags),
         )
 
     def _start_criu(self, fds: tuple[int, ...]) -> tuple[socket.socket, int]:
@@ -223,7 +223,7 @@ class _Keeper:
         answer = criu.recv(65536)
         done, pid = criu_messages.read_answer(answer) if answer else (False, 0)
         if not done:
-            words = _errors(Path(snapshot.work_of(self._folder), self._log))
+            words = _errors(Path(snapshot_folder.work_of(self._folder), self._log))
             raise RuntimeError(f"CRIU's {what} failed: {words or 'it ended'}")
         return pid
 

@@ -19,7 +19,7 @@ from aetherless_py.start.instance import Process
 from aetherless_py.start.nursery import Nursery, Spare
 from aetherless_py.start.output import Output
 from aetherless_py.start.readiness import readable, wait_readable
-from aetherless_py.start.snapshot import Folder, work_of
+from aetherless_py.start.snapshot_folder import Folder, work_of
 from aetherless_py.start.spawn import python_program
 
 _CREDENTIALS = struct.Struct("3i")

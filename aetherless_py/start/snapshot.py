@@ -1,67 +1,26 @@
-"""A snapshot: the image of an initialised instance in a folder, and what it may be used for.
-
-Layout of the folder (mode 0700): `images/`, what CRIU wrote, and the memory that was moved into a
-file; `work/`, logs; `sources.json`, the files that the function's modules came from;
-`manifest.json`, which machine and function it is of, and each file's size and CRC-32. The manifest
-comes last, so that a folder without one holds no snapshot.
-"""
+"""A snapshot: the image of an initialised instance, and what it may be used for."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import platform
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aetherless_py.errors import SnapshotError
+from aetherless_py.start.snapshot_folder import NEW, images_of, manifest_of, memory_of, sources_of
 
 if TYPE_CHECKING:
     from aetherless_py.start.base import Function
 
 FORMAT = 1
-PARENT = "/dev/shm"
-NEW = ".new"
-_PREFIX = "aetherless-snapshot-"
 _CHUNK_BYTES = 1 << 24
 Sources = dict[str, list[int]]  # by path: size, and moment of the last change in ns
-
-
-def images_of(folder: str) -> str:
-    """Where the image's files lie."""
-    return os.path.join(folder, "images")
-
-
-def work_of(folder: str) -> str:
-    """Where logs lie."""
-    return os.path.join(folder, "work")
-
-
-def memory_of(folder: str) -> str:
-    """The file of the memory that was moved out of the image."""
-    return os.path.join(images_of(folder), "memory")
-
-
-def sources_of(folder: str) -> str:
-    """Where the function's process notes the files that its modules came from."""
-    return os.path.join(folder, "sources.json")
-
-
-def manifest_of(folder: str) -> str:
-    """The file that says what the snapshot is of."""
-    return os.path.join(folder, "manifest.json")
-
-
-def remove(folder: str) -> None:
-    """Removes a snapshot; none need be there."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def note_sources(path: str) -> None:
@@ -97,87 +56,6 @@ def _cpu_lines() -> list[str]:
 def _state(path: str) -> list[int]:
     status = os.stat(path)
     return [status.st_size, status.st_mtime_ns]
-
-
-class Folder:
-    """A folder for a snapshot, locked while somebody uses it as its maker.
-
-    Args:
-        path: a folder to be kept, made where there is none; None for one that is removed at close.
-
-    Raises:
-        SnapshotError: it cannot be made, is somebody else's, or is in use by another maker.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self.kept = path is not None
-        self._made = path is None or not os.path.exists(path)
-        try:
-            if path is None:
-                _remove_abandoned()
-                self.path = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=PARENT)
-            else:
-                self.path = os.path.abspath(path)
-                os.makedirs(self.path, mode=0o700, exist_ok=True)
-            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise SnapshotError(f"no folder for a snapshot: {error}; name another") from None
-        status = os.fstat(self._lock)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            os.close(self._lock)
-            raise SnapshotError(
-                f"{self.path}: must be this user's alone: chmod 700, or another one"
-            )
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise SnapshotError(f"{self.path}: in use by another runtime; name another") from None
-
-    @property
-    def finished(self) -> bool:
-        """Whether it holds a snapshot, sound or not."""
-        return os.path.exists(manifest_of(self.path))
-
-    def clear(self) -> None:
-        """Makes it ready for a new image; only what a snapshot consists of is removed."""
-        self._remove_parts()
-        for each in (images_of(self.path), work_of(self.path)):
-            os.mkdir(each, 0o700)
-
-    def _remove_parts(self) -> None:
-        for each in (images_of(self.path), work_of(self.path)):
-            remove(each)
-        for name in (sources_of(self.path), manifest_of(self.path) + NEW):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-
-    def close(self) -> None:
-        """Removes it unless it is to be kept, and what was not finished. May be called again."""
-        if self._lock < 0:
-            return
-        if not self.kept:
-            remove(self.path)
-        elif not self.finished:
-            self._remove_parts()
-            if self._made:
-                with contextlib.suppress(OSError):  # somebody has put something else there
-                    os.rmdir(self.path)
-        os.close(self._lock)
-        self._lock = -1
-
-
-def _remove_abandoned() -> None:
-    """Removes folders that were to be removed by makers that were killed."""
-    for entry in Path(PARENT).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            fd = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                if os.fstat(fd).st_uid == os.geteuid():
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    remove(str(entry))
-            finally:
-                os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from aetherless_py import errors
-from aetherless_py.start import snapshot
+from aetherless_py.start import snapshot, snapshot_folder
 from aetherless_py.start.criu import Criu
-from aetherless_py.start.snapshot import PARENT
+from aetherless_py.start.snapshot_folder import PARENT
 from tests.start.support import FUNCTIONS, descriptors, function, gone
 
 
@@ -82,7 +82,7 @@ def test_a_kept_snapshot_is_used_again(kept: str) -> None:
         made.prepare(function("odd:tell"))
         json.loads(made.start().invoke(b""))
     assert Path(kept, "manifest.json").read_bytes() == manifest
-    assert not list(Path(snapshot.work_of(kept)).glob("*.log"))
+    assert not list(Path(snapshot_folder.work_of(kept)).glob("*.log"))
 
 
 def test_a_folder_in_use_is_nobody_elses(kept: str) -> None:
@@ -111,7 +111,7 @@ def _manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[str], Non
 
 def _image(name: str, change: Callable[[bytes], bytes]) -> Callable[[str], None]:
     def apply(folder: str) -> None:
-        path = Path(snapshot.images_of(folder), name)
+        path = Path(snapshot_folder.images_of(folder), name)
         path.write_bytes(change(path.read_bytes()))
 
     return apply
@@ -128,7 +128,10 @@ def _image(name: str, change: Callable[[bytes], bytes]) -> Callable[[str], None]
         (_image("memory", lambda d: d[:5000] + b"?" + d[5001:]), "images/memory is damaged"),
         (_image("pages-1.img", lambda d: b"?" + d[1:]), "images/pages-1.img is damaged"),
         (_image("core-1000.img", lambda d: b""), "images/core-1000.img is missing or cut short"),
-        (lambda folder: shutil.rmtree(snapshot.images_of(folder)), "is missing or cut short"),
+        (
+            lambda folder: shutil.rmtree(snapshot_folder.images_of(folder)),
+            "is missing or cut short",
+        ),
         (lambda folder: Path(folder, "manifest.json").write_text("{"), "manifest.json is missing"),
     ],
 )
@@ -165,7 +168,7 @@ def test_an_image_that_is_spoiled_while_it_is_used_is_an_error() -> None:
     with Criu() as made:
         made.prepare(function("odd:echo"))
         assert made.start().invoke(b"x") == b"x"
-        path = Path(snapshot.images_of(made.snapshot.folder), "core-1000.img")
+        path = Path(snapshot_folder.images_of(made.snapshot.folder), "core-1000.img")
         data = path.read_bytes()
         path.write_bytes(data[:100])
         for _ in range(2):
@@ -177,7 +180,7 @@ def test_a_restore_that_fails_says_why_in_crius_words(monkeypatch: pytest.Monkey
     with Criu() as made:
         made.prepare(function("odd:echo"))
         monkeypatch.setattr(snapshot.Snapshot, "check", lambda _: None)
-        for path in Path(snapshot.images_of(made.snapshot.folder)).glob("core-*"):
+        for path in Path(snapshot_folder.images_of(made.snapshot.folder)).glob("core-*"):
             path.write_bytes(b"")
         words = r"CRIU's restore failed: .*Can't open core data"
         with pytest.raises(errors.StartError, match=words):
