@@ -58,7 +58,7 @@ class Process(abc.ABC):
 
     Attributes:
         pid: as this process sees it.
-        ended_fd: becomes readable when it has ended.
+        ended_fd: becomes readable when it has ended; -1 when it is over.
     """
 
     pid: int
@@ -74,7 +74,7 @@ class Process(abc.ABC):
 
     def ended(self) -> bool:
         """Whether it has ended by itself, or was killed."""
-        return readable(self.ended_fd)
+        return self.ended_fd < 0 or readable(self.ended_fd)
 
 
 class Instance:

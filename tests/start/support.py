@@ -13,6 +13,7 @@ import pytest
 
 from aetherless_py.start import strategy
 from aetherless_py.start.base import Function, Strategy
+from aetherless_py.start.snapshot_folder import PARENT
 
 FUNCTIONS = str(Path(__file__).parent / "functions")
 
@@ -51,3 +52,8 @@ def gone(pid: int, within_s: float = 30) -> bool:
 def descriptors() -> int:
     """How many descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))
+
+
+def snapshots() -> set[str]:
+    """The folders of snapshots that lie in memory."""
+    return {name for name in os.listdir(PARENT) if name.startswith("aetherless-snapshot-")}

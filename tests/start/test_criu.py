@@ -19,8 +19,7 @@ import pytest
 from aetherless_py import errors
 from aetherless_py.start import snapshot, snapshot_folder
 from aetherless_py.start.criu import Criu
-from aetherless_py.start.snapshot_folder import PARENT
-from tests.start.support import FUNCTIONS, descriptors, function, gone
+from tests.start.support import FUNCTIONS, descriptors, function, gone, snapshots
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +35,6 @@ def kept(tmp_path: Path) -> Iterator[str]:
     with Criu(folder) as made:
         made.prepare(function("odd:tell"))
     yield folder
-
-
-def _folders() -> set[str]:
-    return {name for name in os.listdir(PARENT) if name.startswith("aetherless-snapshot-")}
 
 
 def _mounts() -> list[str]:
@@ -206,17 +201,17 @@ def test_a_full_file_system_is_an_error_and_leaves_nothing(tmp_path: Path) -> No
 
 
 def test_nothing_stays_of_it() -> None:
-    folders, mounts, fds = _folders(), _mounts(), descriptors()
+    folders, mounts, fds = snapshots(), _mounts(), descriptors()
     with Criu() as made:
         made.prepare(function("odd:do"))
         for _ in range(3):
             made.start()
-        assert _folders() > folders
+        assert snapshots() > folders
         made.start().stop()
         processes = psutil.Process().children(recursive=True)
         assert processes
     assert all(gone(each.pid) for each in processes)
-    assert (_folders(), _mounts(), descriptors()) == (folders, mounts, fds)
+    assert (snapshots(), _mounts(), descriptors()) == (folders, mounts, fds)
 
 
 RUNTIME = """

@@ -1,6 +1,6 @@
-"""Kills at any moment: nothing is left over, and the next start works.
+"""Kills at any moment of start, dump, restore and refill: nothing stays, and the next start works.
 
-`AETHERLESS_KILLS` sets how many; the seed of the moments is printed when the test fails.
+`AETHERLESS_KILLS` sets how many of each; the seed of the moments is printed when the test fails.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import psutil
 import pytest
 
 from aetherless_py import errors
-from aetherless_py.start import STRATEGIES
-from tests.start.support import descriptors, function, prepared
+from aetherless_py.start import STRATEGIES, strategy
+from aetherless_py.start.criu import Criu
+from aetherless_py.start.pool import WarmPool
+from tests.start.support import descriptors, function, prepared, snapshots
 
-KILLS = int(os.environ.get("AETHERLESS_KILLS", "40"))
+KILLS = int(os.environ.get("AETHERLESS_KILLS", "60"))
 SEED = int(os.environ.get("AETHERLESS_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 
 
@@ -65,3 +67,56 @@ def test_kills_at_any_moment_of_start_use_and_end(name: str) -> None:
     left = [one for one in psutil.Process().children(recursive=True) if one.pid not in children]
     assert not left
     assert descriptors() == before
+
+
+def test_kills_at_any_moment_of_preparing() -> None:
+    """The function's process, CRIU and all that is around them, while the image is taken."""
+    if why := Criu.missing():
+        pytest.skip(f"criu: {why}")
+    print("seed", SEED)
+    moments = random.Random(SEED)
+    killed: list[int] = []
+    before, folders = descriptors(), snapshots()
+    failed = 0
+    for _ in range(KILLS // 2):
+        killer = threading.Timer(0.7 * moments.random(), _kill_somebody, (moments, set(), killed))
+        killer.start()
+        with Criu() as made:
+            try:
+                made.prepare(function("odd:echo"))
+            except errors.StartError:
+                failed += 1
+        killer.join()
+        assert not psutil.Process().children(recursive=True)
+        assert (descriptors(), snapshots()) == (before, folders)
+    assert killed and failed
+    with prepared("criu", function("odd:echo")) as whole:
+        assert whole.start().invoke(b"next") == b"next"
+
+
+@pytest.mark.parametrize("name", ["zygote", "criu"])
+def test_kills_at_any_moment_of_a_pools_life(name: str) -> None:
+    if why := strategy(name).missing():
+        pytest.skip(f"{name}: {why}")
+    print("seed", SEED)
+    moments = random.Random(SEED)
+    killed: list[int] = []
+    before, folders = descriptors(), snapshots()
+    with WarmPool(strategy(name), size=3, restore_timeout_ms=None) as pool:
+        pool.prepare(function("odd:echo"))
+        for _ in range(KILLS // 2):
+            _kill_somebody(moments, set(), killed)
+            for _ in range(20):  # a warm instance may be the one that was killed
+                try:
+                    instance = pool.start(timeout_s=60)
+                    assert instance.invoke(b"x") == b"x"
+                    instance.stop(grace_s=0)
+                    break
+                except (errors.StartError, errors.InstanceGoneError):
+                    continue
+            else:
+                pytest.fail("no instance could be had any more")
+            time.sleep(0.03 * moments.random())
+    assert killed
+    assert not psutil.Process().children(recursive=True)
+    assert (descriptors(), snapshots()) == (before, folders)
