@@ -60,9 +60,10 @@ class Attempt:
         for thing in self._at_failure:
             thing.close()
         self.output.close()
-        if isinstance(error, StartError):
+        if isinstance(error, StartError | OSError):
             words = self.output.tail()[-4000:]
-            raise type(error)(
+            raised = type(error) if isinstance(error, StartError) else StartError
+            raise raised(
                 f"{self._strategy}: {self._function.handler}: {error}"
                 f" (exit status {'unknown' if status is None else status})"
                 + (f"; it printed last:\n{words}" if words else "")

@@ -63,17 +63,19 @@ class Criu(NurseryStrategy[Keepers]):
         if why := self.missing():
             raise StrategyMissingError(why)
         self._folder = folder = Folder(self._snapshot_folder)
+        # From now on it removes the folder if this process is killed.
+        self._nursery = keepers = self._new_nursery(function)
         if folder.finished:
             self._snapshot = Snapshot.open(folder.path, function, criu_program.version())
         else:
-            self._snapshot = self._take_image(function, folder)
-        self._begin(function)
+            self._snapshot = self._take_image(function, folder, keepers)
+        keepers.inherited = self._snapshot.inherited
+        keepers.fill()
 
-    def _take_image(self, function: Function, folder: Folder) -> Snapshot:
+    def _take_image(self, function: Function, folder: Folder, keepers: Keepers) -> Snapshot:
         """Starts the function's process and takes its image."""
-        folder.clear()
-        keepers = self._new_nursery(function)
         try:
+            folder.clear()
             spare = keepers.make_template(function)
             with Attempt(self.name, function, spare.output) as attempt:
                 attempt.keeps(spare.connection)
@@ -96,8 +98,6 @@ class Criu(NurseryStrategy[Keepers]):
             raise
         except OSError as error:
             raise StartError(f"{self.name}: the image cannot be taken: {error}") from None
-        finally:
-            keepers.close()
 
     def _start(self, function: Function, asked_ns: int) -> Instance:
         instance_id = new_id()

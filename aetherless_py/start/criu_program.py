@@ -57,7 +57,12 @@ def unsuitable() -> str | None:
         return str(missing)
     if _numbers(platform.release()) >= (6, 13) and _numbers(told) < (4, 1):
         return f"CRIU {told} does not know the vDSO of Linux {platform.release()}: {_REMEDY}"
-    checked = subprocess.run([str(program()), "check"], capture_output=True, text=True)
+    try:
+        checked = subprocess.run(
+            [str(program()), "check"], capture_output=True, text=True, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        return f"'criu check' does not end: {_REMEDY}"
     if checked.returncode != 0:
         words = (checked.stdout + checked.stderr).strip().splitlines() or ["no word of why"]
         return (

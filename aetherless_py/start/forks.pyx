@@ -9,7 +9,7 @@ from posix.fcntl cimport O_CLOEXEC, O_RDONLY, open
 from posix.signal cimport kill
 from posix.unistd cimport _exit, close, dup2, fork, getpid, getppid, read, write
 from posix.wait cimport WNOHANG, waitpid
-from libc.errno cimport EINTR, errno
+from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport strtol
 from libc.string cimport memcpy, memmove, strerror, strlen, strncmp
@@ -68,6 +68,7 @@ cdef extern from "time.h" nogil:
 
 cdef enum:
     COMMAND = 4096  # bytes of the longest command
+    CHILDREN = 1 << 17  # bytes of the longest list of children
     MOST = 256  # spares, and strays at a time
     INSTANCES = 4096
     ID = 16  # characters of an instance's id
@@ -91,6 +92,10 @@ cdef int spare_count = 0
 cdef Instance instances[INSTANCES]
 cdef int instance_count = 0
 cdef int pending = -1  # a wait status that is to be told
+cdef char children_text[CHILDREN]
+# Processes that the function started when it was imported: they are the template's, as its modules.
+cdef int helpers[MOST]
+cdef int helper_count = -1
 
 
 cdef uint64_t _now_ns() noexcept nogil:
@@ -143,27 +148,35 @@ cdef int _wait(int pid, int *status) noexcept nogil:
     return 0
 
 
-cdef int _strays(int *found) noexcept nogil:
-    """Who fell to this process when an instance ended, and lives; the dead ones are reaped."""
-    cdef char text[COMMAND]
-    cdef char *rest = text
+cdef bint _known(int pid) noexcept nogil:
+    cdef int i
+    for i in range(instance_count):
+        if instances[i].pid == pid:
+            return True
+    for i in range(helper_count):
+        if helpers[i] == pid:
+            return True
+    return False
+
+
+cdef int _strangers(int *found) noexcept nogil:
+    """Children that are neither instances nor helpers, and live; the dead ones are reaped."""
+    cdef char *rest = children_text
     cdef int fd = open(b"/proc/thread-self/children", O_RDONLY | O_CLOEXEC)
-    cdef ssize_t size
-    cdef int count = 0, i, pid
+    cdef ssize_t size = 0, more = 1
+    cdef int count = 0, pid
     if fd < 0:
         return 0
-    size = read(fd, text, COMMAND - 1)
+    while more > 0 and size < CHILDREN - 1:
+        more = read(fd, children_text + size, CHILDREN - 1 - size)
+        size += max(<ssize_t>0, more)
     close(fd)
-    text[max(<ssize_t>0, size)] = 0
+    children_text[size] = 0
     while count < MOST:
         pid = <int>strtol(rest, &rest, 10)
         if pid <= 0:
             break
-        for i in range(instance_count):
-            if instances[i].pid == pid:
-                pid = 0
-                break
-        if pid and waitpid(pid, NULL, WNOHANG) == 0:
+        if not _known(pid) and waitpid(pid, NULL, WNOHANG) == 0:
             found[count] = pid
             count += 1
     return count
@@ -188,7 +201,7 @@ def obey(int control, int lifeline):
         process ids of those that an ended instance has left to it, to be killed and reaped; the
         answer is given when this is called again. None when the runtime has closed.
     """
-    global spare_count, instance_count, pending
+    global spare_count, instance_count, pending, helper_count
     cdef char command[COMMAND]
     cdef char answer[64]
     cdef int strays[MOST]
@@ -196,6 +209,9 @@ def obey(int control, int lifeline):
     cdef ssize_t size
     cdef int i, pid, count, status, parent = getpid()
     cdef uint64_t created_ns
+    if helper_count < 0:
+        helper_count = 0  # nobody is known yet
+        helper_count = _strangers(helpers)
     while True:
         if pending >= 0:
             snprintf(answer, sizeof(answer), b"%d", pending)
@@ -209,9 +225,12 @@ def obey(int control, int lifeline):
         if command[0] == b"S" and spare_count < MOST:
             spares[spare_count] = given
             spare_count += 1
-        elif command[0] == b"F" and size == ID + 1 and spare_count and instance_count < INSTANCES:
+        elif command[0] == b"F" and size == ID + 1 and spare_count:
             PyOS_BeforeFork()
-            pid = fork()
+            if instance_count < INSTANCES:
+                pid = fork()
+            else:
+                pid, errno = -1, EAGAIN
             if pid == 0:
                 created_ns = _now_ns()
                 if write(spares[0].connection, b"READY", 5) != 5:
@@ -250,7 +269,7 @@ def obey(int control, int lifeline):
                 kill(pid, SIGKILL)
                 _wait(pid, &status)
             pending = status
-            count = _strays(strays)
+            count = _strangers(strays)
             if count:
                 return [strays[i] for i in range(count)]
         else:

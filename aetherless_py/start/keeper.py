@@ -220,6 +220,11 @@ class _Keeper:
         Raises:
             RuntimeError: it failed; its own words are in the message.
         """
+        poll = select.poll()
+        poll.register(criu, select.POLLIN)
+        poll.register(self._orders, 0)  # its end, which is the runtime's
+        if any(fd == self._orders.fileno() for fd, _ in poll.poll()):
+            os._exit(1)
         answer = criu.recv(65536)
         done, pid = criu_messages.read_answer(answer) if answer else (False, 0)
         if not done:

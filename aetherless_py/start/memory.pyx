@@ -6,10 +6,11 @@ writes to are shared by all instances.
 """
 
 from libc.stdint cimport uint64_t
-from posix.unistd cimport ftruncate, pwrite
+from posix.unistd cimport pwrite
 from posix.mman cimport MAP_FAILED, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, mmap
 
 import os
+import re
 
 cdef extern from "unistd.h" nogil:
     ssize_t pread(int fd, void *buffer, size_t size, long offset)
@@ -24,11 +25,15 @@ cdef extern from "signal.h" nogil:
 cdef enum:
     PAGE = 4096
     CHUNK = 512  # pages whose state is looked at together
-    MOST = 2048  # regions
+    MOST = 4096  # regions
+    GAP = 64  # pages: so many that are not there, and the rest is a region of its own
 
 # What the kernel says of a page in /proc/self/pagemap.
 cdef uint64_t PRESENT = <uint64_t>3 << 62  # in memory, or swapped out
 cdef uint64_t FILE_OR_SHARED = <uint64_t>1 << 61
+# Regions of which the kernel promises something that a file's mapping would not keep: wiped or left
+# out in a fork, locked in memory, left out of dumps, of huge pages, of a device.
+_SPECIAL = {"wf", "dc", "lo", "dp", "dd", "ht", "io", "pf"}
 
 cdef struct Region:
     unsigned long begin, end
@@ -36,51 +41,72 @@ cdef struct Region:
     bint anonymous
 
 
-cdef long _pages(int pagemap, Region *region, int fd, long offset) noexcept nogil:
-    """Counts the pages that are this process's own, and writes the region where a file is given.
+cdef bint _own(uint64_t state) noexcept nogil:
+    return state & PRESENT and not state & FILE_OR_SHARED
 
-    Of an anonymous region only pages that exist: a hole in the file is zeros, too.
-    """
+
+cdef int _runs(int pagemap, Region *region, Region *runs, int room) noexcept nogil:
+    """What of a region is worth moving: all of a file's if a page of it is this process's own, and
+    of an anonymous one the runs of pages that are there. What is left out stays as it is, so that
+    no page has ever to be found room for in the file later."""
     cdef uint64_t states[CHUNK]
-    cdef unsigned long at = region.begin
-    cdef long count, i, own = 0
+    cdef unsigned long at = region.begin, page
+    cdef long size, i
+    cdef int count = 0
     while at < region.end:
-        count = min(<unsigned long>CHUNK, (region.end - at) // PAGE)
-        if pread(pagemap, states, count * 8, at // PAGE * 8) != count * 8:
+        size = min(<unsigned long>CHUNK, (region.end - at) // PAGE)
+        if pread(pagemap, states, size * 8, at // PAGE * 8) != size * 8:
             return -1
-        for i in range(count):
-            if states[i] & PRESENT and not states[i] & FILE_OR_SHARED:
-                own += 1
-            elif region.anonymous:
+        for i in range(size):
+            if not _own(states[i]):
                 continue
-            if fd >= 0 and pwrite(fd, <void *>at + i * PAGE, PAGE,
-                                  offset + at - region.begin + i * PAGE) != PAGE:
-                return -1
-        at += count * PAGE
-    return own
+            page = at + i * PAGE
+            if not region.anonymous:
+                runs[0] = region[0]
+                return 1
+            if count and page - runs[count - 1].end <= GAP * PAGE:
+                runs[count - 1].end = page + PAGE
+            elif count == room:
+                return count
+            else:
+                runs[count] = region[0]
+                runs[count].begin, runs[count].end = page, page + PAGE
+                count += 1
+        at += size * PAGE
+    return count
+
+
+cdef bint _write(int fd, Region *run, long offset) noexcept nogil:
+    cdef unsigned long at = run.begin
+    cdef ssize_t size
+    while at < run.end:
+        size = pwrite(fd, <void *>at, run.end - at, offset + at - run.begin)
+        if size <= 0:
+            return False
+        at += size
+    return True
 
 
 cdef long _move(int pagemap, Region *regions, int count, int fd) noexcept nogil:
-    """Between copying a region and mapping the copy in its place nothing may be written to it:
-    only this stack, which stays, and the kernel are used here."""
-    cdef long total = 0, own, offset = 0
+    """Between copying a run and mapping the copy in its place nothing may be written to it: only
+    this stack, which stays, and the kernel are used here."""
+    cdef Region runs[CHUNK]
+    cdef long pages = 0, offset = 0
     cdef unsigned long size
-    cdef int i
+    cdef int i, j, found
     for i in range(count):
-        own = _pages(pagemap, &regions[i], -1, 0)
-        if own < 0:
+        found = _runs(pagemap, &regions[i], runs, CHUNK)
+        if found < 0:
             return -1
-        if own == 0:
-            continue
-        size = regions[i].end - regions[i].begin
-        if (ftruncate(fd, offset + size) < 0
-                or _pages(pagemap, &regions[i], fd, offset) < 0
-                or mmap(<void *>regions[i].begin, size, regions[i].protection,
-                        MAP_PRIVATE | MAP_FIXED, fd, offset) == MAP_FAILED):
-            return -1
-        total += own
-        offset += size
-    return total
+        for j in range(found):
+            size = runs[j].end - runs[j].begin
+            if (not _write(fd, &runs[j], offset)
+                    or mmap(<void *>runs[j].begin, size, runs[j].protection,
+                            MAP_PRIVATE | MAP_FIXED, fd, offset) == MAP_FAILED):
+                return -1
+            pages += size // PAGE
+            offset += size
+    return pages
 
 
 def move_to_file(int fd):
@@ -107,11 +133,14 @@ def move_to_file(int fd):
     cdef int count = 0, error
     cdef long moved
     cdef sigset_t all_signals, before
-    with open("/proc/self/maps") as file:
-        lines = file.read().splitlines()
-    for line in lines:
-        addresses, mode, _, _, inode, *name = line.split(maxsplit=5)
+    with open("/proc/self/smaps") as file:
+        text = file.read()
+    for head, flags in re.findall(r"^([0-9a-f]+-[0-9a-f]+ .*)(?:\n(?!VmFlags).*)*\nVmFlags:(.*)", text,
+                                  re.MULTILINE):
+        addresses, mode, _, _, inode, *name = head.split(maxsplit=5)
         if mode[0] != "r" or mode[3] != "p" or (name and name[0].startswith(("[stack", "[v"))):
+            continue
+        if _SPECIAL & set(flags.split()):
             continue
         if count == MOST:
             raise RuntimeError(f"more than {MOST} regions of memory")

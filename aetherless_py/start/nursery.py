@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from aetherless_py.errors import StartError
+from aetherless_py.errors import StartError, StrategyClosedError
 from aetherless_py.start import process
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, Strategy, deadline_of, new_id
@@ -80,7 +80,7 @@ class Nursery(abc.ABC):
             }
             nursery_id = new_id()
             environment = function.full_environment(AETHER_NURSERY_ID=nursery_id)
-            pid = spawn_python(self.module, function, environment, fds)
+            pid = spawn_python(self.module, function.arguments(), environment, fds)
             mark = f"AETHER_NURSERY_ID={nursery_id}" if self.holds_instances else None
             self.process = attempt.process = ChildProcess(pid, mark, lifeline)
             output.close_writer()
@@ -166,20 +166,37 @@ class NurseryStrategy(Strategy, Generic[AnyNursery]):
     def _ask(
         self, function: Function, ask: Callable[[AnyNursery], Given]
     ) -> tuple[AnyNursery, Given]:
-        """Asks the nursery for something, or another one where this one was killed."""
+        """Asks the nursery for something, or another one where this one was killed.
+
+        Raises:
+            StrategyClosedError: it was closed meanwhile.
+            StartError: it cannot be had, as where descriptors are short.
+        """
         nursery = self._nursery
         try:
             return nursery, ask(nursery)
-        except OSError:
-            pass
+        except OSError as error:
+            self._must_be_open()
+            # Its end of the socket is cut before it is seen to have ended.
+            if not isinstance(error, ConnectionError) and not nursery.process.ended():
+                raise StartError(f"{self.name}: {error}") from None
         with self._replacing:
+            self._must_be_open()
             if self._nursery is nursery:
                 nursery.close()
                 other = self._begin(function)
             else:  # another thread has
                 other = self._nursery
-        return other, ask(other)
+        try:
+            return other, ask(other)
+        except OSError as error:
+            raise StartError(f"{self.name}: {error}") from None
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise StrategyClosedError(f"{self.name}: this strategy is closed")
 
     def _close(self) -> None:
-        if hasattr(self, "_nursery"):
-            self._nursery.close()
+        with self._replacing:
+            if hasattr(self, "_nursery"):
+                self._nursery.close()

@@ -85,7 +85,8 @@ class WarmPool(Strategy):
         self._restore_timeout_ms = restore_timeout_ms
         self._ready: deque[tuple[Instance, float]] = deque()  # with the moment at which it expires
         self._changed = threading.Condition()
-        self._failures: list[StartError] = []  # in a row
+        self._failures = 0  # in a row
+        self._last_failure: Exception | None = None
         self._filler = threading.Thread(target=self._fill, name="warm pool", daemon=True)
 
     @property
@@ -102,8 +103,8 @@ class WarmPool(Strategy):
         while not condition():
             if self._closed:
                 raise StrategyClosedError(f"{self.name}: this strategy is closed")
-            if len(self._failures) >= FAILURES:
-                last = self._failures[-1]
+            if self._failures >= FAILURES:
+                last = self._last_failure
                 raise StartError(f"{self.name}: {FAILURES} refills in a row failed: {last}")
             if not self._changed.wait(until - time.monotonic()) and time.monotonic() >= until:
                 raise StartTimeoutError(f"{self.name}: no warm instance in time")
@@ -139,13 +140,14 @@ class WarmPool(Strategy):
         deadline_ms = self._restore_timeout_ms
         try:
             instance = self._source.start(None if deadline_ms is None else deadline_ms / 1e3)
-        except StartError as error:
+        except Exception as error:  # whatever it is, the pool goes on
             if isinstance(error, StartTimeoutError):
                 self.counts.missed_deadline += 1
             else:
                 self.counts.failed += 1
             with self._changed:
-                self._failures.append(error)
+                self._failures += 1
+                self._last_failure = error
                 self._changed.notify_all()
                 if not self._closed:
                     self._changed.wait(RETRY_S)
@@ -153,7 +155,7 @@ class WarmPool(Strategy):
         with self._changed:
             expires = math.inf if self._ttl_s is None else time.monotonic() + self._ttl_s
             self._ready.append((instance, expires))
-            self._failures.clear()
+            self._failures = 0
             self._changed.notify_all()
 
     def _until_expiry(self) -> float | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 24
+_FLEETING = ("_", "OLDPWD", "SHLVL", "PYTEST_CURRENT_TEST")
 Sources = dict[str, list[int]]  # by path: size, and moment of the last change in ns
 
 
@@ -125,10 +126,15 @@ class Snapshot:
         for key, value in here.items():
             if manifest["machine"].get(key) != value:
                 raise _unfit(folder, f"{key} was {manifest['machine'].get(key)}, is {value}")
-        if manifest["function"] != json.loads(json.dumps(_identity(function))):
-            raise _unfit(
-                folder, f"it is of {manifest['function']['handler']}, or of other settings"
-            )
+        wanted = json.loads(json.dumps(_identity(function)))
+        for key, value in wanted.items():
+            there = manifest["function"].get(key)
+            if isinstance(value, dict) and isinstance(there, dict):
+                names = sorted({n for n in {*value, *there} if value.get(n) != there.get(n)})
+                if names:
+                    raise _unfit(folder, f"the environment differs in {', '.join(names)}")
+            elif there != value:
+                raise _unfit(folder, f"its {key} is {there!r}, not {value!r}")
         for path, state in _read(sources_of(folder), folder).items():
             if not os.path.exists(path) or _state(path) != state:
                 raise _unfit(folder, f"{path} has changed since")
@@ -177,7 +183,16 @@ def _identity(function: Function) -> dict[str, Any]:
         "handler": function.handler,
         "imports": function.imports,
         "path": [os.path.abspath(each) for each in function.path],
-        "environment": dict(function.environment),
+        "environment": _environment(function),
+    }
+
+
+def _environment(function: Function) -> dict[str, str]:
+    """Digests of the variables that the image holds, without those that each command changes."""
+    return {
+        name: hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()[:16]
+        for name, value in sorted(function.full_environment().items())
+        if name not in _FLEETING
     }
 
 

@@ -19,6 +19,7 @@ from aetherless_py.errors import SnapshotError
 
 PARENT = "/dev/shm"
 NEW = ".new"
+_MARKER = "snapshot-of-aetherless"
 _PREFIX = "aetherless-snapshot-"
 
 
@@ -65,27 +66,39 @@ class Folder:
     def __init__(self, path: str | None) -> None:
         self.kept = path is not None
         self._made = path is None or not os.path.exists(path)
-        try:
-            if path is None:
-                _remove_abandoned()
-                self.path = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=PARENT)
-            else:
-                self.path = os.path.abspath(path)
+        while True:
+            try:
+                self.path = _private() if path is None else os.path.abspath(path)
                 os.makedirs(self.path, mode=0o700, exist_ok=True)
-            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise SnapshotError(f"no folder for a snapshot: {error}; name another") from None
+                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                why = self._unfit()
+            except OSError as error:
+                raise SnapshotError(f"no folder for a snapshot: {error}; name another") from None
+            if why:
+                os.close(self._lock)
+                if path is None:  # another one took it for abandoned before it was locked
+                    continue
+                raise SnapshotError(f"{self.path}: {why}")
+            return
+
+    def _unfit(self) -> str | None:
+        """Why the folder cannot be used, locked as it is if it can."""
         status = os.fstat(self._lock)
         if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            os.close(self._lock)
-            raise SnapshotError(
-                f"{self.path}: must be this user's alone: chmod 700, or another one"
-            )
+            return "must be this user's alone: chmod 700, or another one"
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.stat(self.path).st_ino != status.st_ino:
+                return "was replaced meanwhile"
+        except FileNotFoundError:
+            return "was removed meanwhile"
         except BlockingIOError:
-            os.close(self._lock)
-            raise SnapshotError(f"{self.path}: in use by another runtime; name another") from None
+            return "in use by another runtime; name another"
+        marker = os.path.join(self.path, _MARKER)
+        if os.listdir(self.path) and not os.path.isfile(marker):
+            return "holds something that is no snapshot; name another"
+        Path(marker).touch()
+        return None
 
     @property
     def finished(self) -> bool:
@@ -113,11 +126,17 @@ class Folder:
             remove(self.path)
         elif not self.finished:
             self._remove_parts()
+            os.unlink(os.path.join(self.path, _MARKER))
             if self._made:
                 with contextlib.suppress(OSError):  # somebody has put something else there
                     os.rmdir(self.path)
         os.close(self._lock)
         self._lock = -1
+
+
+def _private() -> str:
+    _remove_abandoned()
+    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=PARENT)
 
 
 def _remove_abandoned() -> None:

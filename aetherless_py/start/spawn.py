@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
+from collections.abc import Mapping
 
 from aetherless_py.start import process, tree
 from aetherless_py.start.attempt import Attempt
@@ -17,6 +19,9 @@ _PROGRAM = (
     "from time import monotonic_ns; up = monotonic_ns();"
     " from aetherless_py.start.{module} import main; main(up)"
 )
+
+
+_MARK = "AETHER_STRATEGY_ID"
 
 
 class Lifeline:
@@ -46,20 +51,22 @@ class ChildProcess(Process):
         self.pid, self._mark, self._lifeline = pid, mark, lifeline
         self.ended_fd = os.pidfd_open(pid)
         self._status: int | None = None
+        self._ending = threading.Lock()
 
     def end(self) -> int | None:
         """As `Process.end`."""
-        if self.ended_fd >= 0:
-            by_itself = self.ended()
-            tree.kill_tree(self.pid)
-            with contextlib.suppress(ChildProcessError):  # somebody else has reaped it
-                self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-            os.close(self.ended_fd)
-            self.ended_fd = -1
-            self._lifeline.close()
-            if by_itself and self._mark is not None:
-                tree.kill_marked(self._mark)
-        return self._status
+        with self._ending:
+            if self.ended_fd >= 0:
+                by_itself = self.ended()
+                tree.kill_tree(self.pid)
+                with contextlib.suppress(ChildProcessError):  # somebody else has reaped it
+                    self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+                os.close(self.ended_fd)
+                self.ended_fd = -1
+                self._lifeline.close()
+                if by_itself and self._mark is not None:
+                    tree.kill_marked(self._mark)
+            return self._status
 
 
 def python_program(module: str, *arguments: str) -> list[str]:
@@ -68,13 +75,13 @@ def python_program(module: str, *arguments: str) -> list[str]:
 
 
 def spawn_python(
-    module: str, function: Function, environment: dict[str, str], fds: dict[int, int]
+    module: str, arguments: list[str], environment: Mapping[str, str], fds: dict[int, int]
 ) -> int:
     """Starts an interpreter that runs `main` of a module of this folder.
 
     Args:
         module: of `aetherless_py.start`.
-        function: what it is told of on its command line.
+        arguments: on its command line.
         environment: its variables.
         fds: which of our descriptors it has as which of its own.
 
@@ -86,7 +93,7 @@ def spawn_python(
     try:
         return os.posix_spawn(
             sys.executable,
-            python_program(module, *function.arguments()),
+            python_program(module, *arguments),
             environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -99,6 +106,18 @@ def spawn_python(
             os.close(source)
 
 
+def guard(mark: str, folder: str) -> ChildProcess:
+    """A process that, when this one ends by whatever cause, puts away what is left of it.
+
+    Args:
+        mark: "NAME=value" of the environment of the processes to be killed.
+        folder: to be removed.
+    """
+    lifeline = Lifeline()
+    pid = spawn_python("guard", [mark, folder], os.environ, {process.LIFELINE: lifeline.read_fd})
+    return ChildProcess(pid, None, lifeline)
+
+
 class Spawn(Strategy):
     """A fresh interpreter for each instance."""
 
@@ -106,6 +125,8 @@ class Spawn(Strategy):
 
     def _prepare(self, function: Function) -> None:
         self._folder = Folder()
+        self._id = new_id()
+        self._guard = guard(f"{_MARK}={self._id}", self._folder.path)
 
     def _start(self, function: Function, asked_ns: int) -> Instance:
         instance_id = new_id()
@@ -115,10 +136,10 @@ class Spawn(Strategy):
             lifeline = attempt.keeps(Lifeline())
             output = attempt.output
             environment = function.full_environment(
-                AETHER_SOCKET=door.path, AETHER_INSTANCE_ID=instance_id
+                AETHER_SOCKET=door.path, AETHER_INSTANCE_ID=instance_id, **{_MARK: self._id}
             )
             fds = {1: output.write_fd, 2: output.write_fd, process.LIFELINE: lifeline.read_fd}
-            pid = spawn_python("worker", function, environment, fds)
+            pid = spawn_python("worker", function.arguments(), environment, fds)
             phases.created_ns = time.monotonic_ns()
             child = attempt.process = ChildProcess(
                 pid, f"AETHER_INSTANCE_ID={instance_id}", lifeline
@@ -130,4 +151,7 @@ class Spawn(Strategy):
             return Instance(instance_id, self.name, child, connection, output, phases)
 
     def _close(self) -> None:
-        self._folder.close()
+        if hasattr(self, "_guard"):
+            self._guard.end()
+        if hasattr(self, "_folder"):
+            self._folder.close()

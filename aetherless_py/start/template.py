@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 def main(_interpreter_ns: int) -> NoReturn:
     """The program of a template: argv has the handler and its imports."""
     process.take_over(process.CONTROL)
-    process.die_with(process.LIFELINE)
     process.adopt_orphans()
     os.set_inheritable(process.CONTROL, False)
     handler = load(sys.argv[1], sys.argv[2])
@@ -40,6 +39,8 @@ def _obey(handler: Handler) -> None:
             _be_instance(*told, handler)
         for stray in told:
             tree.reap([stray, *tree.kill_tree(stray)])
+    for child in tree.children(os.getpid()):
+        tree.kill_tree(child)
 
 
 def _be_instance(

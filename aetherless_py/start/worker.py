@@ -77,10 +77,10 @@ def main(interpreter_ns: int) -> None:
 
     process.take_over(process.LIFELINE)
     process.die_with(process.LIFELINE)
+    process.adopt_orphans()  # those of the imports, too
     handler = load(sys.argv[1], sys.argv[2])
     imported_ns = monotonic_ns()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     connection.connect(os.environ["AETHER_SOCKET"])
     connection.sendall(READY)
-    process.adopt_orphans()
     serve(connection, handler, marks_of(0, interpreter_ns, imported_ns))

@@ -7,14 +7,20 @@ output of its own follow before the function's code runs: a request waits in the
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 
+from aetherless_py.errors import StartError
 from aetherless_py.start import tree
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
 from aetherless_py.start.instance import Instance, Phases, Process
 from aetherless_py.start.nursery import Nursery, NurseryStrategy, Spare
-from aetherless_py.start.readiness import hear_ready
+from aetherless_py.start.readiness import hear_ready, readable
+
+# How long a template may take to end an instance.
+END_TIMEOUT_S = 10.0
 
 
 class Template(Nursery):
@@ -39,7 +45,7 @@ class Template(Nursery):
         with self._lock:
             spare = self.take()
             try:
-                self._control.send(b"F" + instance_id.encode())
+                self._control.send(b"F" + instance_id.encode(), socket.MSG_DONTWAIT)
             except OSError:
                 spare.close()
                 raise
@@ -48,12 +54,15 @@ class Template(Nursery):
     def end(self, instance_id: str) -> int | None:
         """Ends an instance; gives its exit status, None when the template is gone, and so it is."""
         with self._lock:
-            try:
-                self._control.send(b"E" + instance_id.encode())
-                answer = self._control.recv(64)
-            except OSError:
-                return None
-        return os.waitstatus_to_exitcode(int(answer)) if answer else None
+            answer = b""
+            with contextlib.suppress(OSError):
+                self._control.send(b"E" + instance_id.encode(), socket.MSG_DONTWAIT)
+                if readable(self._control.fileno(), END_TIMEOUT_S):
+                    answer = self._control.recv(64)
+        if not answer:  # it is gone, or hangs in a handler that the function has registered
+            self.process.end()
+            return None
+        return os.waitstatus_to_exitcode(int(answer))
 
 
 class ForkedProcess(Process):
@@ -67,7 +76,11 @@ class ForkedProcess(Process):
 
     def appeared(self, pid: int) -> None:
         """It has said READY, and the kernel whom that came from."""
-        self.pid, self.ended_fd = pid, os.pidfd_open(pid)
+        self.pid = pid
+        try:
+            self.ended_fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise StartError("the instance ended right after READY") from None
 
     def end(self) -> int | None:
         """As `Process.end`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from aetherless_py import errors
-from aetherless_py.start import snapshot, snapshot_folder
+from aetherless_py.start import criu_program, snapshot, snapshot_folder
 from aetherless_py.start.criu import Criu
 from tests.start.support import FUNCTIONS, descriptors, function, gone, snapshots
 
@@ -144,7 +145,7 @@ def test_a_snapshot_that_does_not_fit_is_an_error(
 def test_a_snapshot_of_another_function_or_of_older_code_is_an_error(
     kept: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(errors.SnapshotError, match="of odd:tell, or of other settings"):
+    with pytest.raises(errors.SnapshotError, match="its handler is 'odd:tell', not 'odd:echo'"):
         Criu(kept).prepare(function("odd:echo"))
     code = tmp_path / "young.py"
     code.write_text("def f(_): return b'1'\n")
@@ -198,6 +199,52 @@ def test_a_full_file_system_is_an_error_and_leaves_nothing(tmp_path: Path) -> No
             subprocess.run(["umount", small], check=True)
     assert _mounts() == before
     assert descriptors() == descriptors_before
+
+
+def test_a_file_system_that_is_full_later_harms_no_instance(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "none", small], check=True)
+    try:
+        with Criu(str(small / "snapshot")) as made:
+            made.prepare(function("odd:fill"))
+            with contextlib.suppress(OSError), open(small / "filler", "wb", buffering=0) as filler:
+                while filler.write(bytes(4096)):
+                    pass
+            for _ in range(3):
+                assert made.start().invoke(b"16") == b"filled"
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "images").mkdir(parents=True)
+    mine.chmod(0o700)
+    (mine / "images" / "family.jpg").write_bytes(b"us")
+    with pytest.raises(errors.SnapshotError, match="something that is no snapshot"):
+        Criu(str(mine)).prepare(function("odd:echo"))
+    assert (mine / "images" / "family.jpg").read_bytes() == b"us"
+
+
+def test_a_snapshot_of_another_environment_is_an_error(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AETHER_TEST_SECRET", "another")
+    with pytest.raises(errors.SnapshotError, match="environment differs in AETHER_TEST_SECRET"):
+        Criu(kept).prepare(function("odd:tell"))
+
+
+def test_a_criu_that_hangs_ends_with_the_runtime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "criu"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(criu_program, "program", lambda: str(program))
+    with pytest.raises(errors.StartError, match="no image was taken"):
+        Criu().prepare(function("odd:echo", ready_timeout_s=2.0))
+    assert not psutil.Process().children(recursive=True)
 
 
 def test_nothing_stays_of_it() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from aetherless_py import errors
 from aetherless_py.start.base import Function
+from aetherless_py.start.instance import Instance
 from aetherless_py.start.pool import WarmPool
 from aetherless_py.start.spawn import Spawn
 from aetherless_py.start.zygote import Zygote
@@ -110,6 +111,22 @@ def test_more_than_it_may_hold_is_refused(settings: dict[str, int]) -> None:
 def test_times_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError)):
         WarmPool(Zygote(), **settings)  # type: ignore[arg-type]
+
+
+def test_it_goes_on_after_whatever_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pool() as warm:
+        start = warm._source.start
+        failures = iter([OSError("too many open files"), ValueError("something else")])
+
+        def fails_at_first(timeout_s: float | None = None) -> Instance:
+            for failure in failures:
+                raise failure
+            return start(timeout_s)
+
+        monkeypatch.setattr(warm._source, "start", fails_at_first)
+        for _ in range(5):
+            assert warm.start(timeout_s=WAIT_S).invoke(b"print 0") == b"printed"
+        assert warm.counts.failed == 2
 
 
 def test_a_function_that_cannot_be_made_ready_fails_at_once() -> None:

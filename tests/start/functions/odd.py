@@ -40,6 +40,12 @@ def tell(_request: bytes) -> bytes:
     return json.dumps(found).encode()
 
 
+def fill(request: bytes) -> bytes:
+    """Takes so many MB, here and there."""
+    kept = [bytearray(1000 * (1 + at % 50)) for at in range(int(request) * 40)]
+    return b"filled" if kept else b""
+
+
 _asked = 0
 
 
