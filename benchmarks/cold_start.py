@@ -3,7 +3,11 @@
 Every sample is a fresh instance, proven cold by the kernel's word on its process. The clock starts
 when an instance (or a burst of them) is asked for; it stops when READY is heard, and when the first
 answer, which is checked, is heard: all in the process that asks, on any processor. Preparing (an
-image, a template, a pool), stopping, and making up for what a start has used up are outside.
+image, a template, a pool) and stopping are outside. Making up for what a start has used up comes
+after READY: a part of it lies before the first answer, and a burst's starts disturb each other by it.
+
+A dropped page cache is one from which the kernel took what nobody maps: what the measuring process
+shares with an instance stays, and so do images, which lie in memory. No ratios are given there.
 
 All cases are measured in one sitting: in each round every case runs once, in a fresh process, in an
 order drawn from a recorded seed. The design: every strategy with every weight of imports; then, for
@@ -186,10 +190,13 @@ def metadata_of(cache: dict[str, Any], case: str, until: str) -> dict[str, Any]:
         values = [each[key] for each in cache["facts"][case] if key in each]
         if values:
             metadata[key] = float(np.median(values))
-    if "runtime" in cache["facts"][case][0]:
-        metadata["runtime"] = cache["facts"][case][0]["runtime"]
+    for key in ("runtime", "source"):
+        if key in cache["facts"][case][0]:
+            metadata[key] = cache["facts"][case][0][key]
     if CASES[case].strategy == SIMULATED:
         return {**metadata, "simulated": True}
+    if CASES[case].page_cache != "hot":
+        return metadata  # an image in memory cannot be dropped: no two of these are alike
     spawn = replace(CASES[case], strategy="spawn")
     return {**metadata, **ratio(measured, case, spawn.name, until, "ratio_to_spawn")}
 

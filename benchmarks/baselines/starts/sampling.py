@@ -140,6 +140,8 @@ def _facts(made: Strategy) -> dict[str, Any]:
     if isinstance(made, Criu):
         facts["snapshot_bytes"] = made.snapshot.size_bytes
         facts["dump_ns"] = made.snapshot.dump_ns
+    if isinstance(made, WarmPool):
+        facts["source"] = POOLED
     if runtime := getattr(made, "runtime", None):  # of a container
         facts["runtime"] = runtime
     return facts
