@@ -6,7 +6,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtimes bench machine publish history compare test lint clean
+.PHONY: help build runtimes bench machine publish history compare test kills lint clean
 
 N ?= 10
 BASE ?= main
@@ -41,6 +41,9 @@ lint: .venv/built ## style, types, direction of imports
 
 test: lint ## everything that must hold: lint, types, import direction, tests
 	$(BIN)/python -m pytest
+
+kills: .venv/built ## 200 random kills of each way of starting, at any moment
+	AETHERLESS_KILLS=200 $(BIN)/python -m pytest tests/start/test_kills.py
 
 # Registered once with what asv finds out by itself; never asks.
 machine: .venv/built

@@ -39,8 +39,10 @@ def _obey(handler: Handler) -> None:
             _be_instance(*told, handler)
         for stray in told:
             tree.reap([stray, *tree.kill_tree(stray)])
-    for child in tree.children(os.getpid()):
-        tree.kill_tree(child)
+    # Again and again: an instance that ends meanwhile leaves to us what it has started.
+    while children := tree.children(os.getpid()):
+        for child in children:
+            tree.reap([child, *tree.kill_tree(child)])
 
 
 def _be_instance(
