@@ -53,7 +53,7 @@ BALLASTS_MB = (0, 64, 256)
 PAGE_CACHES = ("hot", "dropped")
 
 SAMPLES = 20  # of each round, whole bursts of them
-QUICK_SAMPLES = 6
+QUICK_SAMPLES = 4
 VARIATION_ROUNDS = 3  # ratios without intervals
 QUICK_ROUNDS = 3
 TIMEOUT_S = 600.0
@@ -104,8 +104,6 @@ def _variations() -> list[Case]:
 # The part that stands for the whole where it must be quick.
 QUICK = (
     *(Case(name, "http") for name in (*OWN, *OTHERS)),
-    Case("spawn", "numpy"),
-    Case("zygote", "numpy"),
     Case("zygote", "http", burst=16),
 )
 CASES = {case.name: case for case in (*_main_cases(), *_variations())}
