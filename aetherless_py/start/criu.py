@@ -116,7 +116,7 @@ class Criu(NurseryStrategy[Keepers]):
             pid, phases.ready_ns = hear_ready(
                 spare.connection, kept.keeper_fd, spare.output, deadline_ns
             )
-            kept.appeared(pid)
+            kept.known_as(pid)
             keepers.refill()
             return Instance(instance_id, self.name, kept, spare.connection, spare.output, phases)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import os
 import select
 import socket
 import threading
@@ -17,6 +18,7 @@ from aetherless_py.errors import (
     InstanceGoneError,
     InvocationError,
     InvocationTimeoutError,
+    StartError,
 )
 from aetherless_py.start.output import Output
 from aetherless_py.start.readiness import readable
@@ -71,6 +73,18 @@ class Process(abc.ABC):
         Returns:
             The exit status as `subprocess` has it, negative for a signal; None if unknown.
         """
+
+    def known_as(self, pid: int) -> None:
+        """It has said READY, and the kernel whom that came from.
+
+        Raises:
+            StartError: it has ended since, and was reaped.
+        """
+        self.pid = pid
+        try:
+            self.ended_fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise StartError("the instance ended right after READY") from None
 
     def ended(self) -> bool:
         """Whether it has ended by itself, or was killed."""

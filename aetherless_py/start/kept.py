@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import time
 from pathlib import Path
 
@@ -18,11 +17,10 @@ from aetherless_py.start.base import Function, new_id
 from aetherless_py.start.instance import Process
 from aetherless_py.start.nursery import Nursery, Spare
 from aetherless_py.start.output import Output
-from aetherless_py.start.readiness import readable, wait_readable
+from aetherless_py.start.readiness import CREDENTIALS, readable, speaker, wait_readable
 from aetherless_py.start.snapshot_folder import Folder, work_of
 from aetherless_py.start.spawn import python_program
 
-_CREDENTIALS = struct.Struct("3i")
 _END_TIMEOUT_S = 10.0
 
 
@@ -47,10 +45,10 @@ class Kept(Process):
             StartError: it will not come, or has ended.
         """
         wait_readable(self._orders.fileno(), nursery_fd, output, deadline_ns)
-        said, ancillary, _, _ = self._orders.recvmsg(64, socket.CMSG_SPACE(_CREDENTIALS.size))
+        said, ancillary, _, _ = self._orders.recvmsg(64, socket.CMSG_SPACE(CREDENTIALS.size))
         self._orders.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         if said == b"H":
-            pid, _, _ = _CREDENTIALS.unpack(ancillary[0][2][: _CREDENTIALS.size])
+            pid = speaker(ancillary)
             with contextlib.suppress(ProcessLookupError):
                 self.keeper_fd = os.pidfd_open(pid)
         # If it lives now, it lived when the descriptor was made, and that id was its own.
@@ -58,18 +56,6 @@ class Kept(Process):
         poll.register(self._orders, 0)
         if self.keeper_fd < 0 or poll.poll(0):
             raise StartError("the keeper of the instance has ended")
-
-    def appeared(self, pid: int) -> None:
-        """It has said READY, and the kernel whom that came from.
-
-        Raises:
-            StartError: it has ended since, and its keeper has reaped it.
-        """
-        self.pid = pid
-        try:
-            self.ended_fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            raise StartError("the instance ended right after READY") from None
 
     def order(self, order: bytes) -> None:
         """Tells the keeper something.

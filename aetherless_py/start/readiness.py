@@ -21,7 +21,7 @@ from aetherless_py.errors import HandshakeError, StartError, StartTimeoutError
 from aetherless_py.start.output import Output
 from aetherless_py.start.worker import READY
 
-_CREDENTIALS = struct.Struct("3i")
+CREDENTIALS = struct.Struct("3i")
 _NEVER = -1
 
 
@@ -78,9 +78,9 @@ class Door:
             except BlockingIOError:
                 continue
             credentials = connection.getsockopt(
-                socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+                socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size
             )
-            pid = _CREDENTIALS.unpack(credentials)[0]
+            pid = CREDENTIALS.unpack(credentials)[0]
             if not known(pid):
                 connection.close()
                 continue
@@ -124,7 +124,7 @@ def hear_ready(
         # One byte more than allowed is asked for, so that it is noticed.
         try:
             data, ancillary, _, _ = connection.recvmsg(
-                len(READY) + 1 - len(said), socket.CMSG_SPACE(_CREDENTIALS.size),
+                len(READY) + 1 - len(said), socket.CMSG_SPACE(CREDENTIALS.size),
                 socket.MSG_DONTWAIT,
             )  # fmt: skip
         except BlockingIOError:
@@ -135,7 +135,7 @@ def hear_ready(
         if not data:
             raise StartError("the instance closed its connection before READY")
         said += data
-        speakers.add(_speaker(ancillary))
+        speakers.add(speaker(ancillary))
         if not READY.startswith(said):
             raise HandshakeError(f"an instance must say {READY!r} once, this one said {said!r}")
         if len(speakers) > 1:
@@ -145,11 +145,11 @@ def hear_ready(
             return speakers.pop(), ready_ns
 
 
-def _speaker(ancillary: list[tuple[int, int, bytes]]) -> int:
+def speaker(ancillary: list[tuple[int, int, bytes]]) -> int:
     """The process that sent this, by the kernel's word."""
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-            pid, uid, _ = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+            pid, uid, _ = CREDENTIALS.unpack(data[: CREDENTIALS.size])
             if uid != os.geteuid():
                 raise HandshakeError(f"READY came from user {uid}, not from {os.geteuid()}")
             return int(pid)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import socket
 
-from aetherless_py.errors import StartError
 from aetherless_py.start import tree
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
@@ -74,14 +73,6 @@ class ForkedProcess(Process):
         self._status: int | None = None
         self._over = False
 
-    def appeared(self, pid: int) -> None:
-        """It has said READY, and the kernel whom that came from."""
-        self.pid = pid
-        try:
-            self.ended_fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            raise StartError("the instance ended right after READY") from None
-
     def end(self) -> int | None:
         """As `Process.end`."""
         if not self._over:
@@ -120,6 +111,6 @@ class Zygote(NurseryStrategy[Template]):
                 spare.output,
                 deadline_of(function, asked_ns),
             )
-            forked.appeared(pid)
+            forked.known_as(pid)
             template.refill()
             return Instance(instance_id, self.name, forked, spare.connection, spare.output, phases)
