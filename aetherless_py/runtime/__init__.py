@@ -1,1 +1,1 @@
-"""Serving functions: configuration, instances in service, and who starts and ends them by demand."""
+"""Serving functions: configuration, instances in service, and who starts and ends them when."""
