@@ -94,15 +94,19 @@ cdef class Channel:
             raise
 
     @classmethod
-    def attach(cls, name, wait="adaptive"):
+    def attach(cls, name, wait="adaptive", populate=True):
         """Opens the channel of that name.
+
+        Args:
+            wait, populate: as for `create` and `RingBuffer.attach`.
 
         Raises:
             As `RingBuffer.attach`.
         """
-        requests = RingBuffer.attach(name)
+        requests = RingBuffer.attach(name, populate)
         try:
-            return cls(requests, RingBuffer.attach(requests.name + _RESPONSES), wait, False)
+            return cls(
+                requests, RingBuffer.attach(requests.name + _RESPONSES, populate), wait, False)
         except BaseException:
             requests.close()
             raise
@@ -239,6 +243,105 @@ cdef class Channel:
         if self.consumer.tag == number | WAS_DAMAGED:
             raise DamagedFrameError(f"{self.name}: a request was damaged on its way", 0, 0)
         return 0
+
+    # -- a caller with many requests at a time, in an event loop ----------------------------------
+
+    def post(self, payload):
+        """Sends a request without waiting for anything; `collect` gives the answer.
+
+        Args:
+            payload: a contiguous buffer, or a list of such, whose bytes become one request.
+
+        Returns:
+            The request's number; None when there is no room for it now.
+
+        Raises:
+            MessageTooLargeError: there will never be.
+            PeerClosedError, PeerDiedError: the server is gone.
+        """
+        self.begin_call()
+        try:
+            return number_of(self.producer.index) if self.producer.put(payload, 0, False) else None
+        finally:
+            self.in_use = False
+
+    def collect(self):
+        """Takes the next answer, to whichever request, if there is one.
+
+        Returns:
+            (the request's number, its answer as bytes, whether that is an error's text); None when
+            no answer is there.
+
+        Raises:
+            DamagedFrameError: an answer was damaged on its way: to which request is unknown.
+            PeerClosedError, PeerDiedError: the server is gone, and no answer is left.
+        """
+        cdef uint32_t tag
+        self.begin_as(True)
+        try:
+            answer = self.consumer.get(0, False)
+            if answer is None:
+                return None
+            tag = self.consumer.tag
+            return tag & ~<uint32_t>(IS_ERROR | WAS_DAMAGED), answer, bool(tag & 3)
+        finally:
+            self.in_use = False
+
+    def arm(self):
+        """Asks the server for one byte on its `bell` with the next answer.
+
+        Returns:
+            Whether it will come; False when an answer is there already (and a byte may come).
+        """
+        self.begin_as(True)
+        self.in_use = False
+        return native.aether_bell_arm(
+            self.consumer.role, self.consumer.peer_side, self.consumer.index)
+
+    # -- a server that answers in any order -------------------------------------------------------
+
+    def bell(self, int fd):
+        """Has answers announced on that socket to a caller who has asked for it with `arm`."""
+        self.begin_as(False)
+        self.in_use = False
+        self.producer.bell = fd
+
+    def receive(self, timeout=None):
+        """The next request in the request ring's own memory; `release` it, and `answer` it once.
+
+        One thread receives and releases at a time; answers may come from other ones meanwhile, one
+        at a time, too.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Returns:
+            (its number, a read-only memoryview of it).
+
+        Raises:
+            RingTimeoutError: none came in time.
+            PeerClosedError, PeerDiedError: the caller is gone.
+        """
+        if not self.is_server:
+            self.open_as(False)
+        request = self.next_request(timeout, True)
+        return number_of(self.consumer.index + self.consumer.peeked), request
+
+    def answer(self, uint32_t number, payload, timeout=None):
+        """Answers a request.
+
+        Args:
+            number: of the request.
+            payload: a contiguous buffer, or a list of such, whose bytes become one answer.
+            timeout: seconds to wait for room at most; None waits for ever.
+
+        Raises:
+            MessageTooLargeError: the ring can never hold it; answer something else.
+            RingTimeoutError: no room came in time.
+            PeerClosedError, PeerDiedError: the caller is gone.
+        """
+        self.producer.tag = number
+        self.producer.put(payload, deadline(timeout), True)
 
     # -- the server ------------------------------------------------------------------------------
 

@@ -75,7 +75,10 @@ cdef extern from "wait.h" nogil:
     uint64_t aether_now_ns()
     uint64_t aether_coarse_ns()
     void aether_wake(aether_role *sleeper)
-    void aether_publish(aether_side *mine, uint64_t index, aether_role *peer, bint asymmetric)
+    void aether_publish(
+        aether_side *mine, uint64_t index, aether_role *peer, bint asymmetric, int bell)
+    bint aether_bell_arm(aether_role *role, aether_side *peer_side, uint64_t seen)
+    void aether_awake(aether_role *role)
     bint aether_fence_register()
     uint64_t aether_peer_index(aether_side *peer)
     uint64_t aether_own_index(aether_side *mine)

@@ -14,6 +14,7 @@ cdef class Producer(Side):
     cdef int room(self, uint64_t need, uint64_t deadline_ns, bint block) except -1
     cdef inline aether_frame *begin_frame(self, uint32_t length) noexcept
     cdef inline void fill(self, const void *payload, size_t size_bytes) noexcept
+    cdef int place_parts(self, list parts, uint64_t deadline_ns, bint block) except -1
     cdef int place(self, object payload, uint64_t deadline_ns, bint block) except -1
     cdef inline int check_free(self) except -1
     cdef int refuse(self) except -1

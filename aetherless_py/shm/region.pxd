@@ -15,6 +15,6 @@ cdef class Region:
     cdef readonly tuple identity  # (device, inode): the segment, whatever happens to its name
     cdef object __weakref__
 
-    cdef int map(self) except -1
+    cdef int map(self, bint populate) except -1
     cdef int reopen(self) except -1
     cpdef close(self)

@@ -272,13 +272,13 @@ cdef class Region:
                 _FOLDER,
             ) from None
         os.pwrite(region.fd, (<char *>&header)[:sizeof(header)], 0)
-        region.map()
+        region.map(True)
         region._hold()
         region._link()
         return region
 
     @staticmethod
-    def attach(name):
+    def attach(name, populate=True):
         cdef Region region = Region.__new__(Region)
         region.name = _checked_name(name)
         register_holder(region)
@@ -291,7 +291,7 @@ cdef class Region:
             raise SegmentNotFoundError(
                 errno.ENOENT, "the segment was removed at this moment", region.name
             )
-        region.map()
+        region.map(populate)
         return region
 
     def _hold(self):
@@ -331,7 +331,10 @@ cdef class Region:
         finally:
             os.close(folder)
 
-    cdef int map(self) except -1:
+    cdef int map(self, bint populate) except -1:
+        cdef int flags = MAP_SHARED | MAP_FIXED | (MAP_POPULATE if populate else 0)
+        cdef int fd = self.fd
+        cdef bint failed
         cdef size_t offset = native.AETHER_DATA_OFFSET
         cdef size_t capacity = self.capacity_bytes
         cdef size_t total = offset + 2 * capacity
@@ -344,14 +347,14 @@ cdef class Region:
         self.control = <native.aether_control *>base
         self.data = base + offset
         # Populated ahead: a page fault would otherwise stand in the first lap's latencies.
-        if (
-            mmap(base, native.AETHER_CONTROL_BYTES, protection,
-                 MAP_SHARED | MAP_FIXED | MAP_POPULATE, self.fd, 0) == MAP_FAILED
-            or mmap(base + offset, capacity, protection,
-                    MAP_SHARED | MAP_FIXED | MAP_POPULATE, self.fd, offset) == MAP_FAILED
-            or mmap(base + offset + capacity, capacity, protection,
-                    MAP_SHARED | MAP_FIXED | MAP_POPULATE, self.fd, offset) == MAP_FAILED
-        ):
+        with nogil:
+            failed = (
+                mmap(base, native.AETHER_CONTROL_BYTES, protection, flags, fd, 0) == MAP_FAILED
+                or mmap(base + offset, capacity, protection, flags, fd, offset) == MAP_FAILED
+                or mmap(base + offset + capacity, capacity, protection, flags, fd, offset)
+                == MAP_FAILED
+            )
+        if failed:
             raise OSError(c_errno, os.strerror(c_errno), self.name)
         return 0
 

@@ -52,6 +52,7 @@ cdef class Side:
     cdef bint is_producer
     cdef uint64_t spin_ns, busy_ns
     cdef bint asymmetric         # SYNC POINT W by membarrier: see wait.h
+    cdef int bell                # the socket for a peer that sleeps elsewhere: see wait.h
     cdef bint is_open
     cdef bint in_wait
     cdef int closing
@@ -79,4 +80,5 @@ cdef class Side:
 cdef inline void publish(Side side) noexcept:
     """Shows the peer our index; not after a close, since then the role may be another's."""
     if side.is_open:
-        native.aether_publish(side.side, side.index, side.peer_role, side.asymmetric)
+        native.aether_publish(
+            side.side, side.index, side.peer_role, side.asymmetric, side.bell)

@@ -55,7 +55,7 @@ cdef class Side:
     """What producer and consumer share: the claim of a role, waiting, views, closing."""
 
     def __cinit__(self):
-        self.fd = -1
+        self.fd = self.bell = -1
 
     def __init__(self):
         raise TypeError(f"{type(self).__name__} comes from RingBuffer.producer() or .consumer()")

@@ -75,7 +75,7 @@ typedef struct {
     _Atomic uint32_t state;    /* 0 never held; odd: open; even: closed. Each holder counts it up,
                                 * so that it also tells one holder from the next. The kernel's lock
                                 * on the role's byte says whether the holder lives. */
-    _Atomic uint32_t waiting;  /* 1 while this side sleeps or is about to */
+    _Atomic uint32_t waiting;  /* not 0 while this side sleeps or is about to: see wait.h */
     _Atomic uint32_t wake_seq; /* the futex: the peer counts it up before it wakes this side */
 } aether_role;
 

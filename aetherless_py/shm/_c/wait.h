@@ -10,6 +10,10 @@
  * passed one when it was switched out. A publisher whose registration failed keeps its own barrier.
  * Should the sleeper's call fail all the same, the wake-up that it may miss costs no more than one
  * slice of sleep.
+ *
+ * A side that waits for many things at once, in an event loop, sleeps in poll(2), where no futex
+ * wakes it. It announces itself with AETHER_BELL, once for one wake-up, and the publisher sends a
+ * byte on the socket that the two have beside the ring.
  */
 #ifndef AETHERLESS_WAIT_H
 #define AETHERLESS_WAIT_H
@@ -25,11 +29,17 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "layout.h"
+
+/* Values of `waiting`. */
+#define AETHER_AWAKE 0u
+#define AETHER_FUTEX 1u
+#define AETHER_BELL 2u
 
 static inline void aether_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -63,16 +73,25 @@ static inline int aether_fence_register(void) {
 }
 
 /* Publish our index, then wake the peer if it sleeps. Release pairs with the acquire in
- * `aether_peer_index`. SYNC POINT W: partner is `aether_wait_peer`. */
+ * `aether_peer_index`. SYNC POINT W: partners are `aether_wait_peer` and `aether_bell_arm`.
+ * `bell` is the socket for a peer that sleeps elsewhere, -1 for none. */
 static inline void aether_publish(aether_side *mine, uint64_t index, aether_role *peer,
-                                  int asymmetric) {
+                                  int asymmetric, int bell) {
     atomic_store_explicit(&mine->index, index, memory_order_release);
     if (asymmetric)
         atomic_signal_fence(memory_order_seq_cst); /* the compiler's order; the rest is forced */
     else
         atomic_thread_fence(memory_order_seq_cst);
-    if (__builtin_expect(atomic_load_explicit(&peer->waiting, memory_order_relaxed), 0))
-        aether_wake(peer);
+    uint32_t waiting = atomic_load_explicit(&peer->waiting, memory_order_relaxed);
+    if (__builtin_expect(waiting != AETHER_AWAKE, 0)) {
+        if (waiting == AETHER_FUTEX)
+            aether_wake(peer);
+        else if (atomic_compare_exchange_strong_explicit(&peer->waiting, &waiting, AETHER_AWAKE,
+                                                         memory_order_relaxed,
+                                                         memory_order_relaxed))
+            /* A full socket holds bytes that wake it as well; a closed one nobody waits on. */
+            send(bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
 }
 
 static inline uint64_t aether_peer_index(aether_side *peer) {
@@ -91,7 +110,8 @@ static inline int aether_is_open(uint32_t state) { return state & 1; }
 static inline int aether_is_closed(uint32_t state) { return state != 0 && !(state & 1); }
 
 static inline void aether_role_enter(aether_role *role) {
-    atomic_store_explicit(&role->waiting, 0, memory_order_relaxed); /* a dead holder's may be 1 */
+    /* A dead holder's may be another. */
+    atomic_store_explicit(&role->waiting, AETHER_AWAKE, memory_order_relaxed);
     uint32_t state = atomic_load_explicit(&role->state, memory_order_relaxed);
     atomic_store_explicit(&role->state, (state + 1) | 1, memory_order_release);
 }
@@ -188,6 +208,17 @@ typedef struct {
     uint64_t busy_ns; /* how long to spin and yield before sleeping */
 } aether_wait;
 
+/* Say that this side is about to sleep; after that, and before it sleeps, it looks once more. */
+static inline void aether_announce(aether_role *role, uint32_t how) {
+    atomic_store_explicit(&role->waiting, how, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* SYNC POINT W: partner is `aether_publish` */
+    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+}
+
+static inline void aether_awake(aether_role *role) {
+    atomic_store_explicit(&role->waiting, AETHER_AWAKE, memory_order_relaxed);
+}
+
 /* One stretch of waiting for the peer's index to differ from `seen`, without the interpreter lock.
  * Spins and yields from started_ns on, at most AETHER_LOOK_NS a call; afterwards sleeps at most
  * AETHER_SLEEP_NS a call. */
@@ -215,9 +246,7 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
         return aether_peer_index(w->peer_side) != seen ? AETHER_READY : AETHER_TIMED_OUT;
 
     uint32_t seq = atomic_load_explicit(&w->role->wake_seq, memory_order_acquire);
-    atomic_store_explicit(&w->role->waiting, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst); /* SYNC POINT W: partner is `aether_publish` */
-    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+    aether_announce(w->role, AETHER_FUTEX);
     aether_wait_result result = AETHER_READY;
     if (aether_peer_index(w->peer_side) == seen) {
         result = aether_peer_gone(w->peer_role, w->past, w->expected, w->fd, w->peer_lock);
@@ -233,8 +262,16 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
         }
     }
     if (!*w->closing) /* else the role may be a successor's already */
-        atomic_store_explicit(&w->role->waiting, 0, memory_order_relaxed);
+        aether_awake(w->role);
     return result;
+}
+
+/* Ask for a byte on the socket with the peer's next message. False when there is one already. */
+static inline int aether_bell_arm(aether_role *role, aether_side *peer_side, uint64_t seen) {
+    aether_announce(role, AETHER_BELL);
+    if (aether_peer_index(peer_side) == seen) return 1;
+    aether_awake(role);
+    return 0;
 }
 
 #endif
