@@ -116,6 +116,21 @@ class FunctionError(AetherlessError, ValueError):
     """A function's description has a value that can never work."""
 
 
+class ConfigError(AetherlessError, ValueError):
+    """A configuration cannot be used.
+
+    Attributes:
+        problems: all that is wrong with it, a line each: where, which option, what is allowed.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
 class StartError(AetherlessError):
     """An instance did not come to be; its last words are in the message."""
 
