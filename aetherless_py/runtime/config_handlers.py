@@ -1,0 +1,143 @@
+"""Whether what a function names is there: found as the interpreter would, and never run."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import BuiltinImporter, ModuleSpec, PathFinder
+from typing import Any
+
+from aetherless_py.runtime.config import kind_of
+from aetherless_py.runtime.config_nodes import Key
+
+
+def missing(said: Mapping[str, Any], folders: Sequence[str]) -> Iterator[tuple[Key, str]]:
+    """What a function's options name and is not there: the option's key, and why.
+
+    Args:
+        said: its options, those left out that are wrong by themselves.
+        folders: where its modules are looked for before this interpreter's own path; the first is
+            where a relative path begins.
+    """
+    handler, imports = said.get("handler_path"), said.get("imports") or ()
+    if handler is None:
+        return
+    if kind_of(handler) == "executable":
+        why = _missing_executable(os.path.normpath(os.path.join(folders[0], handler)))
+        if why:
+            yield ("handler_path",), why
+        if said.get("start") not in (None, "spawn"):
+            yield ("start",), f"{said['start']} cannot start an executable: only spawn can"
+        if imports:
+            yield ("imports",), "an executable imports nothing"
+        return
+    absent = [each for each in folders[1:] if not os.path.isdir(each)]
+    for each in absent:
+        yield ("environment", "PYTHONPATH"), f"{each!r} is no folder"
+    if ":" in folders[0]:
+        why = f"modules cannot be found in {folders[0]!r}: the folder has a ':' in its name"
+        yield ("handler_path",), why
+    elif not absent:
+        why = _missing_function(handler, folders)
+        if why:
+            yield ("handler_path",), why
+        for index, module in enumerate(imports):
+            if not _find(module, folders):
+                yield ("imports", index), _not_found(module, folders)
+
+
+def _missing_function(handler: str, folders: Sequence[str]) -> str | None:
+    """Why "module:function" cannot be had; None if it can, or if only running it would tell."""
+    module, _, name = handler.partition(":")
+    spec = _find(module, folders)
+    if spec is None:
+        return _not_found(module, folders)
+    path = spec.origin
+    if not (spec.has_location and path and path.endswith(".py")):
+        return None
+    bindings = _Bindings()
+    try:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the function's source
+            bindings.visit(ast.parse(file.read()))
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    except SyntaxError as error:
+        return f"{path}:{error.lineno or 1} is no Python: {error.msg}"
+    except (ValueError, RecursionError, MemoryError):  # beyond the parser; the interpreter will say
+        return None
+    if name not in bindings.found:
+        return None if bindings.unknown else f"{path} defines no {name!r}"
+    if line := bindings.found[name]:
+        return f"{path}:{line}: {name} is an 'async def': it must be a plain function"
+    return None
+
+
+def _missing_executable(path: str) -> str | None:
+    if not os.path.exists(path):
+        return f"{path!r} does not exist"
+    if not os.path.isfile(path):
+        return f"{path!r} is no file"
+    if not os.access(path, os.X_OK):
+        return f"{path!r} may not be executed: chmod +x would allow it"
+    return None
+
+
+def _find(module: str, folders: Sequence[str]) -> ModuleSpec | None:
+    importlib.invalidate_caches()  # a folder may have changed within its clock's tick
+    top = module.partition(".")[0]
+    spec = BuiltinImporter.find_spec(module)
+    where: list[str] = [*folders, *sys.path]
+    for part in () if spec else module.split("."):
+        # By its own name only: a finder would want the packages around it imported.
+        spec = PathFinder.find_spec(part, where)
+        if spec is None:
+            break
+        where = list(spec.submodule_search_locations or ())
+    if spec is None and module in sys.modules and top in sys.stdlib_module_names:
+        return sys.modules[module].__spec__  # os.path is no file of a package
+    return spec
+
+
+def _not_found(module: str, folders: Sequence[str]) -> str:
+    places = ", ".join(map(repr, folders))
+    return f"there is no module {module!r} in {places} or on this interpreter's path"
+
+
+class _Bindings(ast.NodeVisitor):
+    """The names that a module's own statements bind.
+
+    Attributes:
+        found: for each name the line where it is an undecorated "async def" at last; 0 otherwise.
+        unknown: whether only running the module would tell its names.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, int] = {}
+        self.unknown = False
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.found[node.name] = 0
+        self.unknown |= node.name == "__getattr__"
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        # What a decorator makes of it is the decorator's.
+        self.found[node.name] = 0 if node.decorator_list else node.lineno
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self.found[node.name] = 0
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """Has names of its own."""
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Store):
+            self.found[node.id] = 0
+
+    def visit_alias(self, node: ast.alias) -> None:
+        self.unknown |= node.name == "*"
+        self.found[node.asname or node.name.partition(".")[0]] = 0
