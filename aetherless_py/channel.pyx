@@ -80,7 +80,7 @@ cdef class Channel:
             name: as for `RingBuffer.create`.
             checksum: CRC-32 over every message.
             wait: how this process waits: "adaptive" spins for 20 us, yields to 60 us, then sleeps;
-                "spin" never sleeps; "park" sleeps at once.
+                "spin" never sleeps; "yield" yields for 500 us, then sleeps; "park" sleeps at once.
 
         Raises:
             As `RingBuffer.create`.

@@ -169,3 +169,27 @@ class InstanceGoneError(InvocationError):
 
 class InvocationTimeoutError(InvocationError, TimeoutError):
     """The instance did not answer in time and was killed."""
+
+
+class QueueError(AetherlessError):
+    """A request was refused before any instance was given it; it can be sent again."""
+
+
+class QueueFullError(QueueError):
+    """Too many requests wait for an instance already."""
+
+
+class QueueTimeoutError(QueueError, TimeoutError):
+    """No instance had room in time."""
+
+
+class ServiceClosedError(QueueError):
+    """The function is being taken out of service."""
+
+
+class ListenError(AetherlessError):
+    """A port cannot be listened on."""
+
+
+class ControlError(AetherlessError):
+    """A runtime cannot be asked, or refuses."""

@@ -538,7 +538,7 @@ def test_an_end_has_one_part(channel: Channel) -> None:
 
 
 def test_bad_arguments_leave_nothing() -> None:
-    with pytest.raises(ValueError, match="one of spin, adaptive, park"):
+    with pytest.raises(ValueError, match="one of spin, adaptive, yield, park"):
         Channel.create(wait="sleep")  # type: ignore[arg-type]
     with pytest.raises(errors.SegmentSizeError):
         Channel.create(1000)

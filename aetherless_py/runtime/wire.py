@@ -54,11 +54,14 @@ class Request:
         try:
             (
                 self.id, self.method, self.path, self.query, self.client, received, deadline, *rest
-            ) = head.split("\n")  # fmt: skip
+            ) = head.decode("latin-1").split("\n")  # fmt: skip
             self.received_ns, self.deadline_ns = int(received), int(deadline)
         except ValueError:
             raise WireError("the head is no request's") from None
-        self.headers = _headers(rest)
+        self.headers: Headers = []
+        for line in rest:
+            name, _, value = line.partition(":")
+            self.headers.append((name, value))
 
 
 class Response:
@@ -68,7 +71,7 @@ class Response:
         status: of HTTP.
         function_ns: how long the function took.
         failed: whether the function raised.
-        headers: names in lower case, for the client.
+        headers: names in lower case, for the client, as bytes.
         body: its bytes.
     """
 
@@ -81,17 +84,22 @@ class Response:
             WireError: it is none.
         """
         head, self.body = _divide(memoryview(message))
-        if "\r" in head or "\0" in head:
+        if b"\r" in head or b"\0" in head:
             raise WireError("a header holds what HTTP does not allow")
         try:
-            status, took, outcome, *rest = head.split("\n")
+            status, took, outcome, *rest = head.split(b"\n")
             self.status, self.function_ns = int(status), int(took)
         except ValueError:
             raise WireError("the head is no response's") from None
-        if not 200 <= self.status <= 599 or outcome not in ("ok", "error"):
+        if not 200 <= self.status <= 599 or outcome not in (b"ok", b"error"):
             raise WireError(f"status {self.status}, outcome {outcome!r}")
-        self.failed = outcome == "error"
-        self.headers = _headers(rest)
+        self.failed = outcome == b"error"
+        self.headers: list[tuple[bytes, bytes]] = []
+        for line in rest:
+            name, colon, value = line.partition(b":")
+            if not colon or not name:
+                raise WireError(f"{line[:40]!r} is no header")
+            self.headers.append((name, value))
 
 
 def request(
@@ -141,18 +149,8 @@ def response(
     return [len(head).to_bytes(LENGTH_BYTES, "little") + head, body]
 
 
-def _divide(message: memoryview) -> tuple[str, memoryview]:
+def _divide(message: memoryview) -> tuple[bytes, memoryview]:
     end = LENGTH_BYTES + int.from_bytes(message[:LENGTH_BYTES], "little")
     if not LENGTH_BYTES < end <= min(len(message), HEAD_LIMIT_BYTES + LENGTH_BYTES):
         raise WireError("the head's length makes no sense")
-    return str(message[LENGTH_BYTES:end], "latin-1"), message[end:]
-
-
-def _headers(lines: list[str]) -> Headers:
-    found = []
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name:
-            raise WireError(f"{line[:40]!r} is no header")
-        found.append((name, value))
-    return found
+    return bytes(message[LENGTH_BYTES:end]), message[end:]

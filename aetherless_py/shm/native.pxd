@@ -71,6 +71,7 @@ cdef extern from "wait.h" nogil:
 
     const uint64_t AETHER_SPIN_NS
     const uint64_t AETHER_BUSY_NS
+    const uint64_t AETHER_YIELD_NS
     const uint64_t AETHER_FOR_EVER
     uint64_t aether_now_ns()
     uint64_t aether_coarse_ns()

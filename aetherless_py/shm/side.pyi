@@ -1,7 +1,7 @@
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-Wait: TypeAlias = Literal["spin", "adaptive", "park"]
+Wait: TypeAlias = Literal["spin", "adaptive", "yield", "park"]
 
 WAITS: dict[Wait, tuple[int, int]]
 

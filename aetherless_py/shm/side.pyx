@@ -24,12 +24,13 @@ from posix.fcntl cimport F_WRLCK
 from aetherless_py.shm cimport native
 from aetherless_py.shm.region cimport Region
 
-Wait = Literal["spin", "adaptive", "park"]
+Wait = Literal["spin", "adaptive", "yield", "park"]
 
 # How long a side spins, and how long it spins and yields, before it sleeps, in ns.
 WAITS = {
     "spin": (native.AETHER_FOR_EVER, native.AETHER_FOR_EVER),
     "adaptive": (native.AETHER_SPIN_NS, native.AETHER_BUSY_NS),
+    "yield": (0, native.AETHER_YIELD_NS),
     "park": (0, 0),
 }
 

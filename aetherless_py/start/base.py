@@ -24,7 +24,10 @@ class Function:
     """What instances are made of.
 
     Attributes:
-        handler: "module:function", called with the request's bytes; gives the answer's.
+        handler: "module:function", called with the request's bytes; gives the answer's. Or
+            "module:Class", whose object has `serve_connection(connection, marks)`, which is called
+            after READY with the socket to the runtime and what `worker.marks_of` gave: it speaks
+            with whoever calls `Instance.take_connection`, until that is closed.
         imports: more modules that an instance has imported when it says READY.
         path: folders in which modules are looked for first.
         environment: variables beside those of this process.

@@ -140,6 +140,11 @@ class Instance:
         """The end of what it has printed."""
         return self._output.tail()
 
+    @property
+    def printed(self) -> Output:
+        """What it prints into."""
+        return self._output
+
     def invoke(self, payload: bytes, timeout_s: float = 60.0) -> bytes:
         """Asks the function.
 
@@ -167,6 +172,17 @@ class Instance:
                 # One that is ending by itself may do so: its exit status tells why.
                 self._end(GRACE_S if isinstance(error, InstanceGoneError) else 0)
                 raise type(error)(f"instance {self.id}: {error}{self._last_words()}") from None
+
+    def take_connection(self) -> socket.socket:
+        """The connection, for one who speaks with the function's own server.
+
+        It stays the instance's to close; `invoke` must not be called any more.
+        """
+        return self._connection
+
+    def note_marks(self, marks: bytes) -> None:
+        """What the process told of its start, as `worker.marks_of` gave it."""
+        self._note(bytes(HEAD_BYTES - len(marks)) + marks, time.monotonic_ns())
 
     def hand_over(self, mode: str, phases: Phases) -> None:
         """Makes it a new start of another strategy, which has kept it until now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 
 TAIL_BYTES = 65536
 
@@ -13,12 +14,16 @@ class Output:
 
     Nothing reads beside those waits: an idle instance that prints more than a pipe holds waits
     until it is asked again.
+
+    Attributes:
+        sink: is given all that is drained, as it comes.
     """
 
     def __init__(self) -> None:
         self._read, self.write_fd = os.pipe()
         os.set_blocking(self._read, False)
         self._tail = bytearray()
+        self.sink: Callable[[bytes], object] | None = None
 
     def fileno(self) -> int:
         return self._read
@@ -33,6 +38,8 @@ class Output:
         """Takes what is there; False when nobody is left who could print."""
         try:
             while data := os.read(self._read, TAIL_BYTES):
+                if self.sink is not None:
+                    self.sink(data)
                 self._tail += data
                 del self._tail[:-TAIL_BYTES]
                 if len(data) < TAIL_BYTES:

@@ -19,20 +19,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Handler = Callable[[bytes], bytes]
+    Handler = Callable[[bytes], bytes]  # or one with `serve_connection`
 
 READY = b"READY"
-HEAD_BYTES = 32
+MARKS_BYTES = 24
+HEAD_BYTES = 8 + MARKS_BYTES
 
 
 def load(handler: str, imports: str) -> Handler:
-    """Imports what the function needs and gives its handler."""
+    """Imports what the function needs and gives its handler.
+
+    A class is one that speaks with the runtime itself: an object of it is made now, before READY.
+    """
     for module in filter(None, imports.split(",")):
         __import__(module)
     module, _, name = handler.partition(":")
     __import__(module)
     found: Handler = getattr(sys.modules[module], name)
-    return found
+    return found() if isinstance(found, type) else found
 
 
 def receive(connection: _socket.socket, count: int) -> bytes | None:
@@ -52,6 +56,9 @@ def serve(connection: _socket.socket, handler: Handler, marks: bytes) -> None:
         handler: of the function.
         marks: the three moments of the answers' heads.
     """
+    if hasattr(handler, "serve_connection"):
+        handler.serve_connection(connection, marks)
+        return
     while (head := receive(connection, 4)) is not None:
         request = receive(connection, int.from_bytes(head, "little"))
         if request is None:

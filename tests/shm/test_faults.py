@@ -524,7 +524,7 @@ def test_every_way_of_waiting_notices_time_death_and_signals(ring: RingBuffer, w
 
 
 def test_an_unknown_way_of_waiting_is_refused(ring: RingBuffer) -> None:
-    with pytest.raises(ValueError, match="one of spin, adaptive, park"):
+    with pytest.raises(ValueError, match="one of spin, adaptive, yield, park"):
         ring.producer("sleep")  # type: ignore[arg-type]
     ring.producer("park")  # and the role is free
 

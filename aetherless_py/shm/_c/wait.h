@@ -162,6 +162,7 @@ typedef enum {
 #define AETHER_SPIN_BRIEF 64          /* looks while the caller still holds its interpreter lock */
 #define AETHER_SPIN_NS UINT64_C(20000)
 #define AETHER_BUSY_NS UINT64_C(60000)
+#define AETHER_YIELD_NS UINT64_C(500000) /* for one who has to share its processor */
 #define AETHER_FOR_EVER UINT64_MAX
 #define AETHER_SLEEP_NS 40000000L     /* bounds the time in which a dead peer goes unnoticed */
 #define AETHER_LOOK_NS UINT64_C(20000000) /* the same for one who never sleeps */

@@ -1,0 +1,163 @@
+"""The control socket: what `aetherless list`, `stats` and `down` ask of a runtime that is up.
+
+HTTP over a Unix socket in a folder of mode 0700, so nobody but the same user reaches it. Its name
+is the gateway's port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aetherless_py.errors import AetherlessError, ControlError
+from aetherless_py.gateway.app import JSON, refuse
+from aetherless_py.gateway.connection import HttpRequest
+from aetherless_py.runtime.orchestrator import Orchestrator
+
+
+def folder() -> Path:
+    """The user's folder of control sockets; made where it does not exist.
+
+    `AETHERLESS_RUNTIME_DIR`, else `aetherless` in `XDG_RUNTIME_DIR`, else one of this user's in the
+    folder for temporary files.
+
+    Raises:
+        ControlError: it is another user's, or open to others.
+    """
+    if named := os.environ.get("AETHERLESS_RUNTIME_DIR"):
+        path = Path(named)
+    elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        path = Path(runtime) / "aetherless"
+    else:
+        path = Path(tempfile.gettempdir()) / f"aetherless-{os.geteuid()}"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.lstat()
+    except OSError as error:
+        raise ControlError(f"{path}: {error.strerror}; set AETHERLESS_RUNTIME_DIR") from None
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise ControlError(
+            f"{path}: must be a folder of this user's with mode 700; mend it, or set"
+            " AETHERLESS_RUNTIME_DIR to another one"
+        )
+    return path
+
+
+def socket_path(port: int) -> Path:
+    """Where the runtime whose gateway has that port is controlled."""
+    return folder() / f"{port}.sock"
+
+
+class Control:
+    """The routes.
+
+    Args:
+        orchestrator: of the functions.
+        about: what else is told of the runtime.
+        stop: asks it to end.
+        reload: has it read its configuration again.
+    """
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        about: Callable[[], dict[str, Any]],
+        stop: Callable[[], None],
+        reload: Callable[[], Awaitable[dict[str, list[str]]]],
+    ) -> None:
+        self._orchestrator, self._about = orchestrator, about
+        self._stop, self._reload = stop, reload
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    def route(self, request: HttpRequest) -> None:
+        """Answers, now or when it is done."""
+        match request.method, request.target:
+            case "GET", b"/state":
+                _tell(request, {**self._about(), "functions": self._orchestrator.seen()})
+            case "POST", b"/down":
+                _tell(request, self._about())
+                self._stop()
+            case "POST", b"/reload":
+                task = asyncio.ensure_future(self._reload_for(request))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case _:
+                refuse(request, 404, "no such route")
+
+    async def _reload_for(self, request: HttpRequest) -> None:
+        try:
+            _tell(request, await self._reload())
+        except AetherlessError as error:
+            refuse(request, 400, str(error))
+
+
+def _tell(request: HttpRequest, what: dict[str, Any]) -> None:
+    request.respond(200, [JSON], json.dumps(what).encode())
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def ask(path: Path, method: str, route: str, timeout_s: float = 10.0) -> dict[str, Any]:
+    """Asks a runtime on its control socket.
+
+    Raises:
+        ControlError: nobody answers there, or it refuses.
+    """
+    connection = _Connection(path, timeout_s)
+    try:
+        connection.request(method, route)
+        response = connection.getresponse()
+        data = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ControlError(f"{path}: no runtime answers there ({error})") from None
+    finally:
+        connection.close()
+    answer: dict[str, Any] = json.loads(data)
+    if response.status != 200:
+        raise ControlError(answer.get("message", str(response.status)))
+    return answer
+
+
+def running() -> dict[int, dict[str, Any]]:
+    """What each of this user's runtimes tells of itself, by its gateway's port.
+
+    Sockets of runtimes that were killed are removed.
+    """
+    found = {}
+    for path in folder().glob("*.sock"):
+        if not path.stem.isdigit():
+            continue
+        try:
+            found[int(path.stem)] = ask(path, "GET", "/state")
+        except ControlError:
+            if not _answers(path):
+                path.unlink(missing_ok=True)
+    return found
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True  # it may; only what surely is nobody's is removed
+        return True

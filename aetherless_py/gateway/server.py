@@ -1,0 +1,246 @@
+"""The runtime as a program: listeners, signals, reload, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import errno
+import logging
+import os
+import resource
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from aetherless_py.errors import AetherlessError, ListenError
+from aetherless_py.gateway import control
+from aetherless_py.gateway.app import Gateway, divide
+from aetherless_py.gateway.connection import App, Connection, HttpRequest, Settings
+from aetherless_py.gateway.metrics import Metrics
+from aetherless_py.runtime.config import Config
+from aetherless_py.runtime.orchestrator import Orchestrator
+from aetherless_py.start.spawn import guard
+
+log = logging.getLogger("aetherless")
+
+BACKLOG = 2048
+_CLOCK_S = 1.0
+_MARK = "AETHER_RUNTIME_ID"
+
+
+class Server:
+    """A runtime that is up.
+
+    Args:
+        read: reads the configuration; called again for each reload.
+        told: is given each line for who started it.
+    """
+
+    def __init__(self, read: Callable[[], Config], told: Callable[[str], object]) -> None:
+        self._read, self._told = read, told
+        self._listeners: dict[int, asyncio.Server] = {}
+        self._ending: asyncio.Event
+        self._reloading: asyncio.Lock
+        self._port = 0
+
+    async def run(self, config: Config) -> None:
+        """Serves until it is told to end.
+
+        Raises:
+            ListenError: a port cannot be listened on.
+            StartError: a function cannot be made ready.
+        """
+        self._loop = loop = asyncio.get_running_loop()
+        self._ending, self._reloading = asyncio.Event(), asyncio.Lock()
+        self._config = config
+        self._settings = Settings(
+            config.orchestrator.body_limit_bytes, config.orchestrator.request_timeout_s
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        own = control.folder()
+        self._folder = own / f"{os.getpid()}"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        # Should this process be killed, the guard kills all that carries its mark.
+        mark = f"{os.getpid()}-{time.time_ns()}"
+        watcher = guard(f"{_MARK}={mark}", str(self._folder))
+        os.environ[_MARK] = mark
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        logs = config.orchestrator.log_dir
+        self._orchestrator = Orchestrator(config, Path(logs) if logs else self._folder / "logs")
+        self._gateway = Gateway(self._orchestrator, Metrics())
+        ticking = loop.create_task(self._tick())
+        try:
+            # Ports first: a runtime that cannot listen starts nothing.
+            await self._open_ports(config)
+            await self._orchestrator.start()
+            try:
+                await self._serve(config)
+            finally:
+                await self._end()
+        finally:
+            ticking.cancel()
+            for listener in self._listeners.values():
+                listener.close()
+            watcher.end()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _serve(self, config: Config) -> None:
+        for port, listener in self._listeners.items():
+            await listener.start_serving()
+            if port != self._port:
+                self._told(f"port {port} serves {self._owners[port]}")
+        path = control.socket_path(self._port)
+        path.unlink(missing_ok=True)  # of a runtime that was killed: the port is ours
+        routes = control.Control(self._orchestrator, self._about, self._ending.set, self._reload)
+        self._control = await self._loop.create_unix_server(self._factory(routes.route), str(path))
+        os.chmod(path, 0o600)
+        host = config.orchestrator.host
+        self._told(f"serving {len(config.functions)} functions on http://{host}:{self._port}")
+        try:
+            await self._ending.wait()
+        finally:
+            self._control.close()
+            path.unlink(missing_ok=True)
+
+    async def _end(self) -> None:
+        self._told("ending: requests under way may finish")
+        for listener in self._listeners.values():
+            listener.close()
+        await self._orchestrator.close()
+        for connection in list(self._settings.connections):
+            connection.finish()
+        await asyncio.sleep(0)  # uvloop sends what was written at the end of this turn
+
+    # -- listeners ---------------------------------------------------------------------------------
+
+    def _factory(self, app: App) -> Callable[[], Connection]:
+        return lambda: Connection(app, self._settings)
+
+    async def _open_ports(self, config: Config) -> None:
+        """Binds what is not bound yet; nothing is accepted before `start_serving`."""
+        host = config.orchestrator.host
+        self._owners = {
+            function.trigger_port: function.id
+            for function in config.functions
+            if function.trigger_port is not None
+        }
+        if not self._port:
+            listener, self._port = await self._bind(
+                host, config.orchestrator.port, self._gateway.route, "the gateway"
+            )
+            self._listeners[self._port] = listener
+        for port, function_id in self._owners.items():
+            if port not in self._listeners:
+                self._listeners[port], _ = await self._bind(
+                    host, port, self._on_port(port), function_id
+                )
+
+    def _on_port(self, port: int) -> App:
+        def route(request: HttpRequest) -> None:
+            # Looked up each time: a reload may give the port to another function.
+            self._gateway.invoke(self._owners.get(port, ""), *divide(request.target), request)
+
+        return route
+
+    async def _bind(self, host: str, port: int, app: App, owner: str) -> tuple[asyncio.Server, int]:
+        try:
+            [found, *_] = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            bound = socket.socket(found[0], socket.SOCK_STREAM)
+            try:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                bound.bind(found[4])
+                number: int = bound.getsockname()[1]
+                listener = await self._loop.create_server(
+                    self._factory(app), sock=bound, backlog=BACKLOG, start_serving=False
+                )
+            except BaseException:
+                bound.close()
+                raise
+        except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else str(error)
+            raise ListenError(
+                f"{owner}: port {port} of {host} {why}; choose another one, or end what has it"
+            ) from None
+        return listener, number
+
+    # -- reload ------------------------------------------------------------------------------------
+
+    def _hang_up(self) -> None:
+        async def reload() -> None:
+            try:
+                await self._reload()
+            except AetherlessError as error:
+                log.error("reload: nothing is changed: %s", error)
+
+        task = self._loop.create_task(reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload(self) -> dict[str, list[str]]:
+        async with self._reloading:
+            config = self._read()
+            was, wanted = self._config.orchestrator, config.orchestrator
+            if (was.host, was.port) != (wanted.host, wanted.port):
+                raise ListenError("host and port of the gateway cannot change while it is up")
+            before = set(self._listeners)
+            owners = self._owners
+            try:
+                await self._open_ports(config)
+                changes = await self._orchestrator.reload(config)
+            except BaseException:
+                self._owners = owners
+                for port in set(self._listeners) - before:
+                    self._listeners.pop(port).close()
+                raise
+            self._config = config
+            self._settings.body_limit_bytes = wanted.body_limit_bytes
+            self._settings.request_timeout_s = wanted.request_timeout_s
+            for port in set(self._listeners) - before:
+                await self._listeners[port].start_serving()
+            for port in before - set(self._owners) - {self._port}:
+                self._listeners.pop(port).close()
+            log.info("reloaded: %s", changes)
+            return changes
+
+    # -- what is seen ------------------------------------------------------------------------------
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "host": self._config.orchestrator.host,
+            "port": self._port,
+            "config": str(self._config.path),
+            "ready": self._orchestrator.ready,
+        }
+
+    async def _tick(self) -> None:
+        """Once a second: the date of the answers, and connections that take too long."""
+        while True:
+            self._settings.date = b"date: %b\r\n" % email.utils.formatdate(usegmt=True).encode()
+            now = self._loop.time()
+            for connection in list(self._settings.connections):
+                connection.check_time(now)
+            await asyncio.sleep(_CLOCK_S)
+
+
+def serve(read: Callable[[], Config], told: Callable[[str], object]) -> None:
+    """Reads the configuration and serves it until a signal, or `aetherless down`, ends it.
+
+    Raises:
+        ConfigError, ListenError, StartError: it cannot.
+    """
+    config = read()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Server(read, told).run(config))

@@ -1,0 +1,82 @@
+"""One request to a function, with what has happened to it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic_ns, time_ns
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from aetherless_py.errors import AetherlessError
+    from aetherless_py.runtime.wire import Buffer
+    from aetherless_py.start.instance import Phases
+
+WARM = "warm"
+
+
+class Answer(NamedTuple):
+    """What the client gets; names of headers in lower case."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: Buffer
+
+
+class Invocation:
+    """A request, and the moments of its life as CLOCK_MONOTONIC in ns.
+
+    Attributes:
+        id: its own.
+        method, path, query, headers: as they came, names of headers in lower case.
+        client: the client's address.
+        body: in the pieces in which it came.
+        done: called once, with it and its answer, or with what has gone wrong:
+            QueueFullError: too many wait already.
+            QueueTimeoutError: no instance had room within the function's time-out.
+            ServiceClosedError: the function went out of service; nothing was done.
+            StartError: no instance could be started.
+            InvocationTimeoutError: no answer in time; the instance was killed.
+            InstanceGoneError: the instance ended before it answered; whether it acted is unknown.
+            MessageTooLargeError: the request does not fit into the channel.
+        over: whether `done` was called, or nobody waits for it any more.
+        received_epoch_ns: it was there whole, on the wall clock.
+        received_ns: the same.
+        sent_ns: an instance was given it; 0 before.
+        answered_ns: the instance has answered; 0 before.
+        function_ns: how long the function itself took; None where that is not known.
+        start: "warm", or how the instance was started whose first request it is.
+        instance_id: of the instance.
+        phases: of that start, when it is not warm.
+    """
+
+    __slots__ = (
+        "answered_ns", "body", "client", "done", "function_ns", "headers", "id", "instance_id",
+        "method", "over", "path", "phases", "query", "received_epoch_ns", "received_ns", "sent_ns",
+        "start",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: str,
+        method: str,
+        path: bytes,
+        query: bytes,
+        headers: list[tuple[bytes, bytes]],
+        client: str,
+        body: list[Buffer],
+        done: Callable[[Invocation, Answer | AetherlessError], object],
+    ) -> None:
+        self.id, self.method, self.path, self.query = id, method, path, query
+        self.headers, self.client, self.body, self.done = headers, client, body, done
+        self.over = False
+        self.received_epoch_ns, self.received_ns = time_ns(), monotonic_ns()
+        self.sent_ns = self.answered_ns = 0
+        self.function_ns: int | None = None
+        self.start, self.instance_id = WARM, ""
+        self.phases: Phases | None = None
+
+    def settle(self, outcome: Answer | AetherlessError) -> None:
+        """Tells whoever waits for it, unless nobody does any more."""
+        if not self.over:
+            self.over = True
+            self.done(self, outcome)

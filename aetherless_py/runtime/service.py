@@ -1,0 +1,345 @@
+"""A function in service: its instances, started by demand, and the requests that wait for one.
+
+A request takes the instance that answered last and has room; where there is none it waits in the
+queue, and an instance is started for it, as long as there may be more. Whichever comes first, the
+new one or one that has finished, takes the oldest request. An instance that nobody has asked for
+`keep_alive_s` is ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from aetherless_py.errors import (
+    AetherlessError,
+    InstanceGoneError,
+    InvocationTimeoutError,
+    QueueFullError,
+    QueueTimeoutError,
+    ServiceClosedError,
+    StartError,
+)
+from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
+from aetherless_py.runtime.deadlines import Deadlines
+from aetherless_py.runtime.invocation import Answer, Invocation
+from aetherless_py.runtime.line import Looker
+from aetherless_py.runtime.logs import Log
+from aetherless_py.runtime.maker import Made, Maker
+from aetherless_py.runtime.serving import PythonServing, Serving
+from aetherless_py.runtime.states import State
+
+log = logging.getLogger("aetherless")
+
+GRACE_S = 0.5  # for an instance that is ended while idle
+
+
+class Service:
+    """One function of a configuration. All but its threads happens in one event loop.
+
+    Args:
+        function: its description.
+        orchestrator: what holds for all.
+        loop, looker, threads: of the runtime.
+        log_folder: for the logs of its instances.
+
+    Attributes:
+        served: how many requests were given to instances.
+        counts: how many "started", "start_failed", and ended for each reason.
+        starting: how many instances are about to come.
+    """
+
+    def __init__(
+        self,
+        function: FunctionConfig,
+        orchestrator: OrchestratorConfig,
+        loop: asyncio.AbstractEventLoop,
+        looker: Looker,
+        threads: ThreadPoolExecutor,
+        log_folder: Path,
+    ) -> None:
+        self.function = function
+        self._loop, self._looker, self._threads = loop, looker, threads
+        self._log_folder = log_folder
+        self._queue_limit = orchestrator.queue_limit
+        self._timeout_s = function.timeout_ms / 1e3
+        self._maker = Maker(function, orchestrator)
+        self._servings: set[Serving] = set()
+        self._free: list[Serving] = []  # with room; the one that was used last at the end
+        self._waiting: deque[Invocation] = deque()
+        self._under_way: dict[Invocation, Serving] = {}
+        self._deadlines = Deadlines(loop, self._timeout_s, self._timed_out)
+        self._queue_deadlines = Deadlines(loop, self._timeout_s, self._waited_too_long)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._eviction: asyncio.TimerHandle | None = None
+        self._closing = False
+        self.starting = 0
+        self.served = 0
+        self.counts: Counter[str] = Counter()
+
+    async def prepare(self) -> None:
+        """Makes ready what instances are started from.
+
+        Raises:
+            StartError: the function cannot be made ready; its last words are in the message.
+        """
+        await self._loop.run_in_executor(self._threads, self._maker.prepare)
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def submit(self, invocation: Invocation) -> None:
+        """Has an instance answer: this one or the next; `invocation.done` is told."""
+        if self._closing:
+            invocation.settle(ServiceClosedError(f"{self.function.id}: it goes out of service"))
+        elif self._free:
+            self._dispatch(self._free[-1], invocation)
+        # Those for whom an instance is on its way are waited for, not queued.
+        elif len(self._waiting) >= self._queue_limit + self._coming():
+            invocation.settle(
+                QueueFullError(f"{self.function.id}: {len(self._waiting)} requests wait already")
+            )
+        else:
+            self._waiting.append(invocation)
+            self._queue_deadlines.add(invocation)
+            self._scale()
+
+    def _dispatch(self, serving: Serving, invocation: Invocation) -> None:
+        serving.take()
+        if not serving.has_room:
+            self._free.remove(serving)
+        self.served += 1
+        invocation.sent_ns = monotonic_ns()
+        invocation.instance_id = serving.instance.id
+        if not serving.served:
+            invocation.start, invocation.phases = serving.mode, serving.instance.phases
+        serving.served += 1
+        self._deadlines.add(invocation)
+        self._under_way[invocation] = serving
+        serving.ask(invocation)
+
+    def _finished(
+        self, serving: Serving, invocation: Invocation, outcome: Answer | AetherlessError
+    ) -> None:
+        if self._under_way.pop(invocation, None) is None:  # its time was over before
+            return
+        if isinstance(outcome, InstanceGoneError | InvocationTimeoutError):
+            self._retire(serving, "crash" if isinstance(outcome, InstanceGoneError) else "timeout")
+        elif invocation.phases is not None:
+            invocation.phases.first_response_ns = invocation.answered_ns
+        had_room = serving.has_room
+        serving.give_back()
+        if serving.has_room:
+            if not had_room:
+                self._free.append(serving)
+            self._serve_waiting()
+            if serving.state is State.IDLE:
+                self._plan_eviction()
+        invocation.settle(outcome)
+
+    def _timed_out(self, invocation: Invocation) -> None:
+        serving = self._under_way.get(invocation)
+        if serving is not None:
+            late = InvocationTimeoutError(
+                f"no answer within {self.function.timeout_ms} ms; the instance was killed"
+            )
+            self._finished(serving, invocation, late)
+
+    def _waited_too_long(self, invocation: Invocation) -> None:
+        if not invocation.sent_ns:
+            self._waiting.remove(invocation)
+            invocation.settle(
+                QueueTimeoutError(f"{self.function.id}: no instance had room in time")
+            )
+
+    def _coming(self) -> int:
+        """How many requests the instances can take that are, or may yet be, started."""
+        possible = self.function.max_instances - len(self._servings)
+        return max(0, possible) * self.function.concurrency
+
+    def _serve_waiting(self) -> None:
+        while self._waiting and self._free:
+            invocation = self._waiting.popleft()
+            if not invocation.over:  # else its client has gone
+                self._dispatch(self._free[-1], invocation)
+
+    # -- instances -------------------------------------------------------------------------------
+
+    def _scale(self) -> None:
+        """Starts as many instances as those who wait need, and may have."""
+        while (
+            len(self._waiting) > self.starting * self.function.concurrency
+            and len(self._servings) + self.starting < self.function.max_instances
+        ):
+            self.starting += 1
+            self._spawn_task(self._start_one())
+
+    def _spawn_task(self, coroutine: Any) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start_one(self) -> None:
+        try:
+            made = await self._loop.run_in_executor(self._threads, self._maker.make)
+        except Exception as error:
+            self.starting -= 1
+            self.counts["start_failed"] += 1
+            log.warning("%s: no instance: %s", self.function.id, error)
+            # One who waits is told: with each failure there is one less.
+            if self._waiting:
+                told = error if isinstance(error, AetherlessError) else StartError(str(error))
+                self._waiting.popleft().settle(told)
+            self._scale()
+            return
+        self.starting -= 1
+        self.counts["started"] += 1
+        serving = self._put_into_service(made)
+        if self._closing and not self._waiting:
+            self._retire(serving, "shutdown")
+        else:
+            self._serve_waiting()
+            self._plan_eviction()
+
+    def _put_into_service(self, made: Made) -> Serving:
+        instance = made.instance
+        serving = PythonServing(
+            instance,
+            self.function.concurrency,
+            self._loop,
+            Log(self._log_folder, instance.id),
+            self._finished,
+            lambda serving: self._retire(serving, "crash"),
+            self._timeout_s,
+            self._looker,
+            made.channel,
+        )
+        serving.become(State.IDLE)
+        self._servings.add(serving)
+        self._free.append(serving)
+        return serving
+
+    def _retire(self, serving: Serving, why: str) -> None:
+        """Ends an instance; those who wait for its answers are told. May be called again."""
+        if serving.state in (State.STOPPING, State.STOPPED):
+            return
+        graceful = serving.state is State.IDLE and why in ("idle", "reload", "shutdown")
+        serving.become(State.STOPPING)
+        serving.why = why
+        self.counts[why] += 1
+        with contextlib.suppress(ValueError):
+            self._free.remove(serving)
+        serving.close()
+        self._spawn_task(self._end(serving, GRACE_S if graceful else 0))
+
+    async def _end(self, serving: Serving, grace_s: float) -> None:
+        await self._loop.run_in_executor(self._threads, serving.instance.stop, grace_s)
+        serving.become(State.STOPPED)
+        self._servings.discard(serving)
+        serving.log.close()
+        level = logging.INFO if serving.why in ("idle", "reload", "shutdown") else logging.WARNING
+        log.log(
+            level,
+            "%s: instance %s ended: %s, exit status %s, after %d requests",
+            self.function.id,
+            serving.instance.id,
+            serving.why,
+            serving.instance.status,
+            serving.served,
+        )
+        self._scale()
+
+    def kill(self, instance_id: str, why: str) -> None:
+        """Ends the instance of that id, whatever is under way in it, if it is in service."""
+        for serving in self._servings:
+            if serving.instance.id == instance_id:
+                self._retire(serving, why)
+                return
+
+    def _plan_eviction(self) -> None:
+        if self._eviction is not None or self._closing:
+            return
+        self._eviction = self._loop.call_later(self.function.keep_alive_s, self._evict)
+
+    def _evict(self) -> None:
+        self._eviction = None
+        keep_ns = int(self.function.keep_alive_s * 1e9)
+        idle = [serving for serving in self._servings if serving.state is State.IDLE]
+        now_ns = monotonic_ns()
+        left = [serving for serving in idle if now_ns - serving.idle_since_ns < keep_ns]
+        for serving in set(idle) - set(left):
+            self._retire(serving, "idle")
+        if left:
+            oldest_ns = min(serving.idle_since_ns for serving in left)
+            wait_s = max(0.0, (oldest_ns + keep_ns - now_ns) / 1e9)
+            self._eviction = self._loop.call_later(wait_s, self._evict)
+
+    # -- the end, and what can be seen -------------------------------------------------------------
+
+    async def close(self, deadline_s: float, why: str) -> None:
+        """Takes no more requests, lets those under way finish, and ends all instances.
+
+        Args:
+            deadline_s: how long they may take; what is not done by then fails.
+            why: "shutdown" or "reload".
+        """
+        self._closing = True
+        if self._eviction is not None:
+            self._eviction.cancel()
+        until_ns = monotonic_ns() + int(deadline_s * 1e9)
+        while (self._waiting or self._under_way) and monotonic_ns() < until_ns:
+            await asyncio.sleep(0.005)
+        while self._waiting:
+            closed = ServiceClosedError(f"{self.function.id}: it went out of service")
+            self._waiting.popleft().settle(closed)
+        for serving in tuple(self._servings):
+            self._retire(serving, why)
+        await self._loop.run_in_executor(self._threads, self._maker.close)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self._deadlines.close()
+        self._queue_deadlines.close()
+
+    def seen(self) -> dict[str, Any]:
+        """What can be told of it now, for `list`, `stats` and the metrics."""
+        states = Counter(serving.state.value for serving in self._servings)
+        states[State.STARTING.value] += self.starting
+        return {
+            "id": self.function.id,
+            "kind": self.function.kind,
+            "handler": self.function.handler_path,
+            "start": self.function.start,
+            "trigger_port": self.function.trigger_port,
+            "max_instances": self.function.max_instances,
+            "concurrency": self.function.concurrency,
+            "queue": len(self._waiting),
+            "served": self.served,
+            "states": {state.value: states[state.value] for state in State},
+            "counts": dict(self.counts),
+            "pool": self._maker.pool_counts(),
+            "instances": [
+                {
+                    "id": serving.instance.id,
+                    "pid": serving.instance.pid,
+                    "state": serving.state.value,
+                    "mode": serving.mode,
+                    "under_way": serving.under_way,
+                    "served": serving.served,
+                    "log": str(serving.log.path),
+                }
+                for serving in self._servings
+            ],
+        }
+
+    def processes(self) -> list[tuple[str, int]]:
+        """(id, process id) of each instance that takes requests."""
+        return [
+            (serving.instance.id, serving.instance.pid)
+            for serving in self._servings
+            if serving.state in (State.IDLE, State.BUSY)
+        ]

@@ -1,0 +1,164 @@
+"""An instance in service: its state, what is under way in it, and how it is asked."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections.abc import Callable
+from time import monotonic_ns
+
+from aetherless_py.channel import Channel
+from aetherless_py.errors import AetherlessError, InstanceGoneError
+from aetherless_py.runtime import wire
+from aetherless_py.runtime.invocation import Answer, Invocation
+from aetherless_py.runtime.line import Line, Looker
+from aetherless_py.runtime.logs import Log
+from aetherless_py.runtime.states import State, follow
+from aetherless_py.start.instance import Instance
+
+Finished = Callable[["Serving", Invocation, Answer | AetherlessError], object]
+
+
+class Serving(abc.ABC):
+    """An instance that takes requests.
+
+    Args:
+        concurrency: how many at a time.
+        loop: in which all of this happens.
+        finished: called with it, an invocation that it was given, and the answer or what has gone
+            wrong.
+
+    Attributes:
+        instance: what was started.
+        mode: how.
+        state: see `State`.
+        under_way: requests that it has been given and not answered.
+        served: requests that it was given and that are over.
+        idle_since_ns: when it last became idle, on CLOCK_MONOTONIC.
+        why: why it is, or was, ended.
+        log: what it prints.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        concurrency: int,
+        loop: asyncio.AbstractEventLoop,
+        log: Log,
+        finished: Finished,
+    ) -> None:
+        self.instance, self.mode, self.log = instance, instance.mode, log
+        self.state = State.STARTING
+        self.under_way = self.served = 0
+        self.idle_since_ns = monotonic_ns()
+        self.why = ""
+        self._concurrency, self._loop, self._finished = concurrency, loop, finished
+        instance.printed.sink = log.write
+        loop.add_reader(instance.printed.fileno(), self._printed)
+
+    def _printed(self) -> None:
+        if not self.instance.printed.drain():
+            self._loop.remove_reader(self.instance.printed.fileno())
+
+    def become(self, state: State) -> None:
+        """Changes its state; refuses what cannot follow."""
+        self.state = follow(self.state, state)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes another request now."""
+        return (
+            self.under_way < self._concurrency
+            and self.state is not State.STOPPING
+            and self.state is not State.STOPPED
+        )
+
+    def take(self) -> None:
+        """Counts a request that it is about to be given."""
+        if self.state is State.IDLE:
+            self.become(State.BUSY)
+        self.under_way += 1
+
+    def give_back(self) -> None:
+        """The request is over, or was not given to it after all."""
+        self.under_way -= 1
+        if not self.under_way and self.state is State.BUSY:
+            self.become(State.IDLE)
+            self.idle_since_ns = monotonic_ns()
+
+    @abc.abstractmethod
+    def ask(self, invocation: Invocation) -> None:
+        """Has the function answer; `finished` is called with what comes of it."""
+
+    def close(self) -> None:
+        """Ends what connects us; what is under way fails. The process is not ended by this."""
+        self._loop.remove_reader(self.instance.printed.fileno())
+
+
+class PythonServing(Serving):
+    """A Python function behind a channel.
+
+    Args:
+        timeout_s: how long an answer may take.
+        looker: of the loop.
+        channel: whose name the instance was told.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        concurrency: int,
+        loop: asyncio.AbstractEventLoop,
+        log: Log,
+        finished: Finished,
+        lost: Callable[[Serving], object],
+        timeout_s: float,
+        looker: Looker,
+        channel: Channel,
+    ) -> None:
+        super().__init__(instance, concurrency, loop, log, finished)
+        self._timeout_ns = int(timeout_s * 1e9)
+        self._line: Line[Invocation] = Line(
+            loop,
+            looker,
+            channel,
+            instance.take_connection(),
+            instance.note_marks,
+            self._answered,
+            lambda: lost(self),
+        )
+
+    def ask(self, invocation: Invocation) -> None:
+        """As `Serving.ask`."""
+        message = wire.request(
+            invocation.id,
+            invocation.method,
+            invocation.path,
+            invocation.query,
+            invocation.client,
+            invocation.received_epoch_ns,
+            invocation.sent_ns + self._timeout_ns,
+            invocation.headers,
+            invocation.body,
+        )
+        self._line.ask(message, invocation)
+
+    def _answered(self, invocation: Invocation, message: bytes | AetherlessError) -> None:
+        if not isinstance(message, bytes):
+            self._finished(self, invocation, message)
+            return
+        invocation.answered_ns = monotonic_ns()
+        try:
+            response = wire.Response(message)
+        except wire.WireError as error:
+            gone = InstanceGoneError(f"its answer makes no sense: {error}")
+            self._finished(self, invocation, gone)
+            return
+        invocation.function_ns = response.function_ns
+        answer = Answer(response.status, response.headers, response.body)
+        self._finished(self, invocation, answer)
+
+    def close(self) -> None:
+        """As `Serving.close`."""
+        super().close()
+        self._line.close()

@@ -1,0 +1,126 @@
+"""What serves a Python function inside its process: requests from the channel, to the handler.
+
+The runtime tells the channel's name on the connection and is told the moments of the start there;
+after that only single bytes go over it, which say that answers are there. When it is closed, or the
+channel is, the process ends.
+
+With a concurrency above 1 there are so many threads. One of them waits for a request, the leader;
+when it has one, the next may wait, and it handles the request itself, so that nothing is handed
+from thread to thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from time import monotonic_ns
+
+from aetherless_py.channel import Channel
+from aetherless_py.errors import (
+    MessageTooLargeError,
+    PeerClosedError,
+    PeerDiedError,
+    RingClosedError,
+)
+from aetherless_py.runtime import wire
+from aetherless_py.runtime.context import Context
+from aetherless_py.runtime.event import ResponseError, event_of, respond
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+    from typing import Any
+
+NAME_BYTES = 256  # of a channel's name, and its end
+HANDLER = "AETHER_HANDLER"
+CONCURRENCY = "AETHER_CONCURRENCY"
+FUNCTION = "AETHER_FUNCTION"
+MEMORY_MB = "AETHER_MEMORY_MB"
+_FAILED = b'{"message":"Internal Server Error"}'
+_JSON = [("content-type", "application/json")]
+
+
+class Worker:
+    """Serves the handler that `AETHER_HANDLER` names; its module is imported before READY."""
+
+    def __init__(self) -> None:
+        module, _, name = os.environ[HANDLER].partition(":")
+        __import__(module)
+        self._handler: Callable[[Any, Any], Any] = getattr(sys.modules[module], name)
+        self._threads = int(os.environ[CONCURRENCY])
+        self._name = os.environ[FUNCTION]
+        self._memory_mb = int(os.environ[MEMORY_MB])
+        self._leading, self._answering = threading.Lock(), threading.Lock()
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        # Encodings and formats are looked up at their first use: here, before any start.
+        json_ready, _, _ = respond({})
+        assert json_ready == 200
+
+    def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
+        """As `start.base.Function.handler` says of one that serves by itself."""
+        self._instance_id = os.environ["AETHER_INSTANCE_ID"]  # its own, after a fork or restore
+        name = b""
+        while not name.endswith(b"\n"):
+            more = connection.recv(NAME_BYTES - len(name))
+            if not more:  # the runtime does not want it any more
+                return
+            name += more
+        with Channel.attach(name[:-1].decode(), "yield", populate=False) as self._channel:
+            self._channel.bell(connection.fileno())
+            connection.sendall(marks)
+            for _ in range(self._threads - 1):
+                threading.Thread(target=self._serve, daemon=True).start()
+            self._serve()
+
+    def _serve(self) -> None:
+        channel = self._channel
+        try:
+            while True:
+                with self._leading:
+                    number, message = channel.receive()
+                    request = wire.Request(message)
+                    event = event_of(request)
+                    request.body.release()
+                    message.release()
+                    channel.release()
+                answer = self._answer(request, event)
+                with self._answering:
+                    try:
+                        channel.answer(number, answer)
+                    except MessageTooLargeError as error:
+                        self._complain(request, error)
+                        channel.answer(number, wire.response(502, 0, True, _JSON, _FAILED))
+        except (PeerClosedError, PeerDiedError, RingClosedError):
+            return  # nobody will ask any more
+        except BaseException as ended:  # the function has asked to end, or this is broken
+            if threading.current_thread() is threading.main_thread():
+                raise
+            if not isinstance(ended, SystemExit):
+                traceback.print_exc()
+            sys.stdout.flush()
+            os._exit(ended.code if isinstance(ended, SystemExit) and type(ended.code) is int else 1)
+
+    def _answer(self, request: wire.Request, event: dict[str, Any]) -> list[wire.Buffer]:
+        context = Context(
+            self._name, self._memory_mb, self._instance_id, request.id, request.deadline_ns
+        )
+        began_ns = monotonic_ns()
+        try:
+            result = self._handler(event, context)
+            took_ns = monotonic_ns() - began_ns
+            status, headers, body = respond(result)
+            return wire.response(status, took_ns, False, headers, body)
+        except ResponseError as error:
+            self._complain(request, error)
+            return wire.response(502, monotonic_ns() - began_ns, True, _JSON, _FAILED)
+        except Exception as error:
+            self._complain(request, error)
+            return wire.response(500, monotonic_ns() - began_ns, True, _JSON, _FAILED)
+
+    def _complain(self, request: wire.Request, error: Exception) -> None:
+        print(f"request {request.id}:", end=" ", file=sys.stderr)
+        traceback.print_exception(error)
