@@ -1,0 +1,160 @@
+"""Functions are served: the plain cases, over HTTP, by a runtime of its own process."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+
+import pytest
+
+from tests.gateway.conftest import Start
+
+
+def test_a_function_answers_and_says_how_it_was_started(up: Start) -> None:
+    runtime = up({"id": "noop"})
+    cold, warm = runtime.ask("/function/noop"), runtime.ask("/function/noop")
+    assert (cold.status, cold.json()) == (200, {})
+    assert cold.headers["x-aether-start"] == "zygote"
+    assert warm.headers["x-aether-start"] == "warm"
+    assert cold.headers["x-aether-instance"] == warm.headers["x-aether-instance"]
+    assert cold.headers["x-aether-request-id"] != warm.headers["x-aether-request-id"]
+    phases = dict(re.findall(r"([a-z-]+);dur=([0-9.]+)", cold.headers["server-timing"]))
+    assert {"queue", "transport", "function", "start-created", "start-ready"} <= set(phases)
+    assert 0 < float(phases["start-created"]) <= float(phases["start-ready"])
+    assert float(phases["start-ready"]) <= float(phases["queue"])
+    assert "start-ready" not in warm.headers["server-timing"]
+
+
+@pytest.mark.parametrize("start", ["spawn", "zygote", "criu"])
+def test_each_start_serves(up: Start, start: str) -> None:
+    runtime = up({"id": "who"}, start=start)
+    answer = runtime.ask("/function/who")
+    assert answer.status == 200, runtime.stderr()
+    assert answer.headers["x-aether-start"] == start
+    told = answer.json()
+    assert told["environment"]["AETHER_FUNCTION"] == "who"
+    assert told["environment"]["AWS_LAMBDA_FUNCTION_NAME"] == "who"
+    assert 0 < told["remaining_ms"] <= 30000
+    assert told["request_id"] == answer.headers["x-aether-request-id"]
+
+
+def test_a_pool_hands_over_what_it_has_made_ahead(up: Start) -> None:
+    runtime = up({"id": "who"}, warm_pool_size=2, restore_timeout_ms=10000)
+    answer = runtime.ask("/function/who")
+    assert answer.headers["x-aether-start"] == "warm_pool"
+    [function] = runtime.state()
+    assert function["pool"]["handed_over"] == 1
+
+
+def test_curl_gets_what_it_sends(up: Start) -> None:
+    runtime = up({"id": "echo"})
+    data = os.urandom(100_000)
+    url = f"http://127.0.0.1:{runtime.port}/function/echo"
+    for content_type in ("application/octet-stream", "image/png"):
+        got = subprocess.run(
+            ["curl", "-sS", "--fail", "-H", f"content-type: {content_type}",
+             "--data-binary", "@-", url],
+            input=data, capture_output=True, timeout=60,
+        )  # fmt: skip
+        assert (got.returncode, got.stderr) == (0, b"")
+        assert got.stdout == data
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 1 << 10, 1 << 16, 1 << 20, (4 << 20) - (200 << 10)])
+def test_bodies_of_any_size(up: Start, size_bytes: int) -> None:
+    runtime = up({"id": "echo"}, shm_buffer_size=8 << 20)
+    data = os.urandom(size_bytes // 4 * 3)
+    text = base64.b64encode(data)
+    answer = runtime.ask("/function/echo", text, headers={"content-type": "text/plain"})
+    assert (answer.status, answer.body) == (200, text)
+    answer = runtime.ask("/function/echo", data, headers={"content-type": "x/binary"})
+    assert (answer.status, answer.body) == (200, data)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_any_method_and_path_reach_the_function(up: Start, method: str) -> None:
+    runtime = up({"id": "event"})
+    answer = runtime.ask("/function/event/a%20b/c?x=1&x=2&y=%26", method=method)
+    event = answer.json()
+    assert event["requestContext"]["http"]["method"] == method
+    assert event["rawPath"] == "/a b/c"
+    assert event["rawQueryString"] == "x=1&x=2&y=%26"
+    assert event["queryStringParameters"] == {"x": "1,2", "y": "&"}
+    assert event["requestContext"]["http"]["sourceIp"] == "127.0.0.1"
+
+
+def test_head_is_a_get_without_the_body(up: Start) -> None:
+    runtime = up({"id": "noop"})
+    answer = runtime.ask("/function/noop", method="HEAD")
+    assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "2")
+
+
+def test_a_function_has_a_port_of_its_own(up: Start) -> None:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    runtime = up({"id": "event", "trigger_port": port}, {"id": "noop"})
+    answer = runtime.ask("/function/noop/x", port=port)
+    assert answer.json()["rawPath"] == "/function/noop/x"
+    assert answer.json()["rawQueryString"] == ""
+
+
+def test_the_routes_of_the_gateway(up: Start) -> None:
+    runtime = up({"id": "noop"})
+    assert runtime.ask("/healthz").json() == {"status": "ok"}
+    assert runtime.ask("/readyz").status == 200
+    assert runtime.ask("/function/none").status == 404
+    assert runtime.ask("/function/").status == 404
+    assert runtime.ask("/").status == 404
+    denied = runtime.ask("/metrics", b"x")
+    assert (denied.status, denied.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_handlers_that_fail_cost_one_answer(up: Start) -> None:
+    runtime = up({"id": "does"})
+    first = runtime.ask("/function/does?do=raise&value=secret")
+    assert (first.status, first.json()) == (500, {"message": "Internal Server Error"})
+    assert runtime.ask("/function/does?do=set").status == 502
+    assert runtime.ask("/function/does?do=header&value=a%0d%0ab").status == 502
+    assert runtime.ask("/function/does?do=large&value=9999999").status == 502
+    own = runtime.ask("/function/does?do=answer&value=418")
+    assert (own.status, own.body, own.headers["x-own"]) == (418, b"own", "yes")
+    [instance] = runtime.instances()
+    assert instance["served"] == 5  # all by the same
+    with open(instance["log"]) as log:
+        printed = log.read()
+    assert "ValueError: secret" in printed and first.headers["x-aether-request-id"] in printed
+
+
+def test_metrics_are_prometheus(up: Start) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    runtime = up({"id": "noop"}, {"id": "does"})
+    for _ in range(3):
+        runtime.ask("/function/noop")
+    runtime.ask("/function/does?do=raise")
+    text = runtime.ask("/metrics").body.decode()
+    samples = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+    def value(name: str, **labels: str) -> float:
+        return samples[(name, *sorted(labels.items()))]
+
+    warm = value("aetherless_requests_total", function="noop", status="200", start="warm")
+    cold = value("aetherless_requests_total", function="noop", status="200", start="zygote")
+    assert (warm, cold) == (2, 1)
+    assert value("aetherless_requests_total", function="does", status="500", start="zygote") == 1
+    assert value("aetherless_function_seconds_count", function="noop") == 3
+    assert value("aetherless_start_seconds_count", function="noop", mode="zygote") == 1
+    assert value("aetherless_instances", function="noop", state="idle") == 1
+    buckets = [
+        sample for key, sample in samples.items() if key[0] == "aetherless_queue_seconds_bucket"
+    ]
+    assert max(buckets) == 3
