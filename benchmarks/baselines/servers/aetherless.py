@@ -1,0 +1,85 @@
+"""The runtime of this project: shared memory, and the kind that it proxies."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.baselines.servers.base import ADAPTERS, HOST, ROOT, Server
+
+FUNCTION = "f"
+
+
+class Aetherless(Server):
+    """`aetherless up` with one Python function.
+
+    Attributes:
+        orchestrator, function: options of its configuration beside those that the class sets.
+    """
+
+    name = "aetherless"
+    path = f"/function/{FUNCTION}"
+
+    def __init__(self, workload: str, concurrency: int = 1, **options: Any) -> None:
+        super().__init__(workload, concurrency)
+        self.orchestrator: dict[str, Any] = options.pop("orchestrator", {})
+        self.function: dict[str, Any] = options
+
+    def handler_path(self) -> str:
+        """What the configuration names."""
+        return self.handler
+
+    def command(self) -> list[str]:
+        """As `Server.command`."""
+        # One instance where one can do everything at a time, as with the servers beside it.
+        most = {"max_instances": 1} if self.concurrency > 1 else {}
+        configuration = {
+            "orchestrator": {
+                "host": HOST,
+                "port": self.port,
+                "warm_pool_size": 0,
+                "shm_buffer_size": 8 << 20,
+                **most,
+                **self.orchestrator,
+            },
+            "functions": [
+                {
+                    "id": FUNCTION,
+                    "handler_path": self.handler_path(),
+                    "concurrency": self.concurrency,
+                    **self.function,
+                    "environment": {
+                        "PYTHONPATH": str(ROOT),
+                        **self.function.get("environment", {}),
+                    },
+                }
+            ],
+        }
+        file = self.folder / "functions.yaml"
+        file.write_text(json.dumps(configuration))  # which is YAML, too
+        return [sys.executable, "-m", "aetherless_py.cli", "up", "-c", str(file)]
+
+    def environment(self) -> Mapping[str, str]:
+        """As `Server.environment`."""
+        return {"AETHERLESS_RUNTIME_DIR": str(self.folder / "run")}
+
+    def probe(self) -> str:
+        """As `Server.probe`: without starting an instance."""
+        return "/readyz"
+
+
+class AetherlessProxied(Aetherless):
+    """`aetherless up` with an executable: the function inside uvicorn, proxied."""
+
+    name = "aetherless_proxied"
+
+    def handler_path(self) -> str:
+        """As `Aetherless.handler_path`."""
+        program = self.folder / "function"
+        words = [sys.executable, "-P", str(ADAPTERS / "for_uvicorn.py"), self.handler]
+        program.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
+        program.chmod(0o700)
+        return str(program)

@@ -1,0 +1,1 @@
+"""Bodies of functions that are served and measured: modules with `handler(event, context)`."""
