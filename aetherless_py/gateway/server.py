@@ -104,7 +104,8 @@ class Server:
         self._control = await self._loop.create_unix_server(self._factory(routes.route), str(path))
         os.chmod(path, 0o600)
         host = config.orchestrator.host
-        self._told(f"serving {len(config.functions)} functions on http://{host}:{self._port}")
+        names = ", ".join(function.id for function in config.functions)
+        self._told(f"serving {names} on http://{host}:{self._port}")
         try:
             await self._ending.wait()
         finally:

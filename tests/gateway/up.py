@@ -107,7 +107,7 @@ class Up:
             line = self.process.stdout.readline()
             assert line, self.stderr()
             self.said.append(line)
-            if " functions on http://" in line:
+            if " on http://" in line:
                 return int(line.strip().rpartition(":")[2])
 
     def stderr(self) -> str:

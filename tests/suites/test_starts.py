@@ -336,18 +336,25 @@ def test_kills_while_it_starts_leave_nothing(name: str) -> None:
         takes_s = time.monotonic() - began
         before = _state()
         others = {one.pid for one in psutil.Process().children(recursive=True)}
+
+        def new_children() -> list[psutil.Process]:
+            found = psutil.Process().children(recursive=True)
+            return [one for one in found if one.pid not in others]
+
         killed = 0
-        for part in (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0):
+        for part in (0.0, 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0):
             done = threading.Event()
 
             def kill(part: float = part, done: threading.Event = done) -> None:
                 nonlocal killed
                 done.wait(part * takes_s)
-                for one in psutil.Process().children(recursive=True):
-                    if one.pid not in others:
-                        with contextlib.suppress(psutil.NoSuchProcess):
-                            one.kill()
-                            killed += 1
+                # Some take their time before there is a process: until there is one to be killed.
+                while not (found := new_children()) and not done.is_set():
+                    pass
+                for one in found:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.kill()
+                        killed += 1
 
             killer = threading.Thread(target=kill)
             killer.start()
