@@ -6,6 +6,8 @@ import argparse
 import http.client
 import json
 import logging
+import os
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -164,12 +166,11 @@ def _state(port: int) -> dict[str, Any]:
 
 def _down(options: argparse.Namespace) -> int:
     path = control.socket_path(_port(options))
-    pid = control.ask(path, "POST", "/down")["pid"]
-    until = time.monotonic() + options.timeout
-    while Path(f"/proc/{pid}").exists():
-        if time.monotonic() > until:
-            raise ControlError(f"process {pid} has not ended within {options.timeout:g} s")
-        time.sleep(0.02)
+    pid = control.ask(path, "GET", "/state")["pid"]
+    ended = os.pidfd_open(pid)
+    control.ask(path, "POST", "/down")
+    if not select.select([ended], [], [], options.timeout)[0]:
+        raise ControlError(f"process {pid} has not ended within {options.timeout:g} s")
     return 0
 
 

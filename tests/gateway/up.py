@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -102,13 +103,15 @@ class Up:
 
     def _port(self) -> int:
         assert self.process.stdout is not None
-        while True:
+        said = ""
+        while (found := re.search(r" on http://.*:(\d+)\n", said)) is None:
             assert select.select([self.process.stdout], [], [], WATCHDOG_S)[0], "never up"
-            line = self.process.stdout.readline()
-            assert line, self.stderr()
-            self.said.append(line)
-            if " on http://" in line:
-                return int(line.strip().rpartition(":")[2])
+            # Not by lines: what a buffer of ours held, select would not see.
+            more = os.read(self.process.stdout.fileno(), 4096).decode()
+            assert more, self.stderr()
+            said += more
+        self.said = said.splitlines(keepends=True)
+        return int(found[1])
 
     def stderr(self) -> str:
         return (self.folder / "stderr").read_text()
