@@ -14,6 +14,7 @@ STRATEGIES = {
     "spawn": "aetherless_py.start.spawn:Spawn",
     "zygote": "aetherless_py.start.zygote:Zygote",
     "criu": "aetherless_py.start.criu:Criu",
+    "executable": "aetherless_py.start.executable:Executable",
 }
 
 

@@ -64,7 +64,7 @@ class Attempt:
             words = self.output.tail()[-4000:]
             raised = type(error) if isinstance(error, StartError) else StartError
             raise raised(
-                f"{self._strategy}: {self._function.handler}: {error}"
+                f"{self._strategy}: {self._function.name}: {error}"
                 f" (exit status {'unknown' if status is None else status})"
                 + (f"; it printed last:\n{words}" if words else "")
             ) from None

@@ -6,6 +6,7 @@ import abc
 import os
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -28,23 +29,31 @@ class Function:
             "module:Class", whose object has `serve_connection(connection, marks)`, which is called
             after READY with the socket to the runtime and what `worker.marks_of` gave: it speaks
             with whoever calls `Instance.take_connection`, until that is closed.
+            A function has either that or a `command`.
         imports: more modules that an instance has imported when it says READY.
         path: folders in which modules are looked for first.
         environment: variables beside those of this process.
         ready_timeout_s: how long a start may take until READY.
+        command: a program and its arguments, which is asked over HTTP; see `start.executable`.
 
     Raises:
         FunctionError: a field has a value that can never work.
     """
 
-    handler: str
+    handler: str = ""
     imports: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_timeout_s: float = 10.0
+    command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _HANDLER.fullmatch(self.handler):
+        if self.command:
+            if self.handler or self.imports:
+                raise FunctionError("a function has a handler, with its imports, or a command")
+            if not self.command[0] or "\0" in "".join(self.command):
+                raise FunctionError(f"command is {self.command!r}: no program is called like that")
+        elif not _HANDLER.fullmatch(self.handler):
             raise FunctionError(f"handler is {self.handler!r}: it must be 'module:function'")
         for module in self.imports:
             if not _MODULE.fullmatch(module):
@@ -54,6 +63,11 @@ class Function:
                 raise FunctionError(f"path has {folder!r}: it must be a folder, without ':'")
         if not self.ready_timeout_s > 0:
             raise FunctionError(f"ready_timeout_s is {self.ready_timeout_s}: it must be above 0")
+
+    @property
+    def name(self) -> str:
+        """What it is called where people read it."""
+        return self.handler or shlex.join(self.command)
 
     def arguments(self) -> list[str]:
         """What the programs in an instance's process are told of the function."""
@@ -73,9 +87,13 @@ class Strategy(abc.ABC):
 
     `start` may be called by several threads at the same time. What was started is the caller's to
     stop; `close` stops what is left.
+
+    Attributes:
+        takes: which kind of function it starts: such as have a "handler", or a "command".
     """
 
     name: ClassVar[str]
+    takes: str = "handler"
 
     def __init__(self) -> None:
         self._function: Function | None = None
@@ -92,12 +110,15 @@ class Strategy(abc.ABC):
 
         Raises:
             StrategyClosedError: it was closed, or prepared before.
+            FunctionError: the function is not of the kind that it starts.
             StrategyMissingError: this machine lacks something; see `missing`.
             StartError: the function cannot be made ready; its last words are in the message.
         """
         if self._closed or self._function is not None:
-            state = "closed" if self._closed else f"prepared for {self._function.handler}"  # type: ignore[union-attr]
+            state = "closed" if self._closed else f"prepared for {self._function.name}"  # type: ignore[union-attr]
             raise StrategyClosedError(f"{self.name}: this strategy is {state}; make another one")
+        if not getattr(function, self.takes):
+            raise FunctionError(f"{self.name}: {function.name} has no {self.takes}")
         self._function = function
         try:
             self._prepare(function)

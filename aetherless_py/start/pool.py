@@ -75,6 +75,7 @@ class WarmPool(Strategy):
         restore_timeout_ms: float | None = RESTORE_TIMEOUT_MS,
     ) -> None:
         super().__init__()
+        self.takes = source.takes
         if not 1 <= size <= limit:
             raise PoolLimitError(f"a pool of {size}: it must hold 1 to {limit} (limit)")
         for name, value in (("ttl_s", ttl_s), ("restore_timeout_ms", restore_timeout_ms)):

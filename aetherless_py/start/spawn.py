@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aetherless_py.start import process, tree
 from aetherless_py.start.attempt import Attempt
@@ -19,9 +19,6 @@ _PROGRAM = (
     "from time import monotonic_ns; up = monotonic_ns();"
     " from aetherless_py.start.{module} import main; main(up)"
 )
-
-
-_MARK = "AETHER_STRATEGY_ID"
 
 
 class Lifeline:
@@ -45,11 +42,19 @@ class ChildProcess(Process):
         mark: "NAME=value" of its environment, by which what it leaves is known; None where that is
             not its to take along.
         lifeline: it holds the other end.
+        adopts: whether the orphans among its descendants become its children, as long as it runs.
     """
 
-    def __init__(self, pid: int, mark: str | None, lifeline: Lifeline) -> None:
-        self.pid, self._mark, self._lifeline = pid, mark, lifeline
-        self.ended_fd = os.pidfd_open(pid)
+    def __init__(
+        self, pid: int, mark: str | None, lifeline: Lifeline, *, adopts: bool = True
+    ) -> None:
+        self.pid, self._mark, self._lifeline, self._adopts = pid, mark, lifeline, adopts
+        try:
+            self.ended_fd = os.pidfd_open(pid)
+        except OSError:  # no descriptor is left: nobody could end it later
+            tree.kill_tree(pid)
+            os.waitpid(pid, 0)
+            raise
         self._status: int | None = None
         self._ending = threading.Lock()
 
@@ -64,7 +69,7 @@ class ChildProcess(Process):
                 os.close(self.ended_fd)
                 self.ended_fd = -1
                 self._lifeline.close()
-                if by_itself and self._mark is not None:
+                if (by_itself or not self._adopts) and self._mark is not None:
                     tree.kill_marked(self._mark)
             return self._status
 
@@ -86,18 +91,39 @@ def spawn_python(
         fds: which of our descriptors it has as which of its own.
 
     Returns:
+        As `spawn_program`.
+    """
+    return spawn_program(python_program(module, *arguments), environment, fds)
+
+
+def spawn_program(
+    command: list[str],
+    environment: Mapping[str, str],
+    fds: dict[int, int],
+    closed: Iterable[int] = (),
+) -> int:
+    """Starts a program, which reads nothing.
+
+    Args:
+        command: its path and its arguments.
+        environment: its variables.
+        fds: which of our descriptors it has as which of its own.
+        closed: which of ours it does not have although they are inheritable.
+
+    Returns:
         Its process id; it leads a session of its own.
     """
     # Two steps, since a target may be another's source: first all out of the way.
     high = {target: os.dup(source) for target, source in fds.items()}
     try:
         return os.posix_spawn(
-            sys.executable,
-            python_program(module, *arguments),
+            command[0],
+            command,
             environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 *((os.POSIX_SPAWN_DUP2, source, target) for target, source in high.items()),
+                *((os.POSIX_SPAWN_CLOSE, fd) for fd in closed),
             ],
             setsid=True,
         )
@@ -118,15 +144,26 @@ def guard(mark: str, folder: str) -> ChildProcess:
     return ChildProcess(pid, None, lifeline)
 
 
-class Spawn(Strategy):
-    """A fresh interpreter for each instance."""
-
-    name = "spawn"
+class Guarded(Strategy):
+    """A strategy whose instances carry its mark, by which a guard ends what is left of them."""
 
     def _prepare(self, function: Function) -> None:
         self._folder = Folder()
-        self._id = new_id()
-        self._guard = guard(f"{_MARK}={self._id}", self._folder.path)
+        self._mark = {"AETHER_STRATEGY_ID": new_id()}
+        [(name, value)] = self._mark.items()
+        self._guard = guard(f"{name}={value}", self._folder.path)
+
+    def _close(self) -> None:
+        if hasattr(self, "_guard"):
+            self._guard.end()
+        if hasattr(self, "_folder"):
+            self._folder.close()
+
+
+class Spawn(Guarded):
+    """A fresh interpreter for each instance."""
+
+    name = "spawn"
 
     def _start(self, function: Function, asked_ns: int) -> Instance:
         instance_id = new_id()
@@ -136,7 +173,7 @@ class Spawn(Strategy):
             lifeline = attempt.keeps(Lifeline())
             output = attempt.output
             environment = function.full_environment(
-                AETHER_SOCKET=door.path, AETHER_INSTANCE_ID=instance_id, **{_MARK: self._id}
+                AETHER_SOCKET=door.path, AETHER_INSTANCE_ID=instance_id, **self._mark
             )
             fds = {1: output.write_fd, 2: output.write_fd, process.LIFELINE: lifeline.read_fd}
             pid = spawn_python("worker", function.arguments(), environment, fds)
@@ -149,9 +186,3 @@ class Spawn(Strategy):
                 pid, child.ended_fd, output, deadline_of(function, asked_ns)
             )
             return Instance(instance_id, self.name, child, connection, output, phases)
-
-    def _close(self) -> None:
-        if hasattr(self, "_guard"):
-            self._guard.end()
-        if hasattr(self, "_folder"):
-            self._folder.close()

@@ -54,6 +54,13 @@ def kill_tree(pid: int) -> set[int]:
     return stopped
 
 
+def belongs(pid: int, root: int) -> bool:
+    """Whether a process is that one, of the session that it leads, or one of its descendants."""
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        return pid == root or os.getsid(pid) == root or pid in descendants(root)
+    return False
+
+
 def reap(pids: Iterable[int]) -> None:
     """Reaps those that are this process's children; they have been killed."""
     for pid in pids:
@@ -62,15 +69,24 @@ def reap(pids: Iterable[int]) -> None:
 
 
 def kill_marked(mark: str) -> None:
-    """Kills what a process that has ended by itself has left behind, wherever that hangs now.
+    """Kills what a process that has ended has left behind, wherever that hangs now.
 
     Args:
         mark: the variable of its environment, as "NAME=value", that nobody else has.
     """
-    wanted = mark.encode()
+    killed: set[int] = set()
+    # Again, until there is nobody new: one that was still to be looked at may have started others.
+    while found := _marked(mark.encode()) - killed:
+        for pid in found:
+            _send(pid, signal.SIGKILL)
+        killed |= found
+
+
+def _marked(mark: bytes) -> set[int]:
+    found = set()
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):  # ended, or another user's
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                _send(int(entry.name), signal.SIGKILL)
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # ended, or another user's
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.add(int(entry.name))
+    return found

@@ -47,7 +47,7 @@ def main() -> None:
     _Requests.handler = staticmethod(load(sys.argv[1], sys.argv[2]))
     _Requests.marks = marks_of(0, _INTERPRETER_NS, monotonic_ns()).hex()
     with (
-        HTTPServer(("127.0.0.1", int(os.environ["PORT"])), _Requests) as server,
+        HTTPServer(("127.0.0.1", int(os.environ["AETHER_TRIGGER_PORT"])), _Requests) as server,
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
     ):
         connection.connect(os.environ["AETHER_SOCKET"])

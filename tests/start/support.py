@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +16,7 @@ import pytest
 from aetherless_py.start import strategy
 from aetherless_py.start.base import Function, Strategy
 from aetherless_py.start.snapshot_folder import PARENT
+from benchmarks.baselines.starts.http_handler import PROGRAM
 
 FUNCTIONS = str(Path(__file__).parent / "functions")
 
@@ -25,6 +28,14 @@ def function(
     return Function(handler, imports, (FUNCTIONS,), environment, ready_timeout_s)
 
 
+def as_taken_by(name: str, of: Function) -> Function:
+    """The same function, such as that strategy starts."""
+    if strategy(name).takes == "handler":
+        return of
+    command = (sys.executable, "-P", PROGRAM, *of.arguments())
+    return replace(of, handler="", imports=(), command=command)
+
+
 @contextmanager
 def prepared(name: str, of: Function) -> Iterator[Strategy]:
     """A strategy ready to start; skips where this machine cannot."""
@@ -32,7 +43,7 @@ def prepared(name: str, of: Function) -> Iterator[Strategy]:
     if why := made.missing():
         pytest.skip(f"{name}: {why}")
     with made:
-        made.prepare(of)
+        made.prepare(as_taken_by(name, of))
         yield made
 
 

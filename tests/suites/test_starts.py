@@ -24,12 +24,12 @@ import pytest
 
 from aetherless_py import errors
 from aetherless_py.start.base import Function, Strategy
+from aetherless_py.start.http_instance import HttpInstance, Port
 from aetherless_py.start.instance import Instance, Phases, Process
 from aetherless_py.start.output import Output
 from aetherless_py.start.readiness import readable
 from benchmarks.baselines.starts import BASELINES, baseline
 from benchmarks.baselines.starts.child import FUNCTIONS
-from benchmarks.baselines.starts.http_instance import HttpInstance, Port
 from benchmarks.baselines.starts.runtime_api import Request, RuntimeApi
 from tests.start.support import descriptors, gone
 

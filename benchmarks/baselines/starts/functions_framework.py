@@ -22,11 +22,12 @@ import time
 from aetherless_py.errors import StartError, StartTimeoutError
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
+from aetherless_py.start.http_instance import HOST, HttpInstance, Port
 from aetherless_py.start.instance import Instance, Phases
+from aetherless_py.start.launch import launch
 from aetherless_py.start.output import Output
 from aetherless_py.start.readiness import Folder
-from benchmarks.baselines.starts.child import FUNCTIONS, Baseline, launch
-from benchmarks.baselines.starts.http_instance import HOST, HttpInstance, Port
+from benchmarks.baselines.starts.child import FUNCTIONS, Baseline
 
 PROBE_MS = 1
 _SOURCE = os.path.join(FUNCTIONS, "for_functions_framework.py")

@@ -26,9 +26,10 @@ from aetherless_py.errors import HandlerError, HandshakeError, InstanceGoneError
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
 from aetherless_py.start.instance import Instance, Phases, Process
+from aetherless_py.start.launch import launch
 from aetherless_py.start.output import Output
 from aetherless_py.start.readiness import wait_readable
-from benchmarks.baselines.starts.child import FUNCTIONS, Baseline, launch
+from benchmarks.baselines.starts.child import FUNCTIONS, Baseline
 from benchmarks.baselines.starts.oci import ContainerProcess, Containers, why_no_container
 from benchmarks.baselines.starts.runtime_api import (
     ACCEPTED,

@@ -11,8 +11,9 @@ from aetherless_py.errors import StrategyMissingError
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
 from aetherless_py.start.instance import Instance, Phases
+from aetherless_py.start.launch import launch
 from aetherless_py.start.readiness import Door, Folder
-from benchmarks.baselines.starts.child import Baseline, launch
+from benchmarks.baselines.starts.child import Baseline
 
 _WORKER = str(Path(__file__).with_name("node_worker.js"))
 # What a function imports, and what Node.js has for it. JSON is part of the language there.

@@ -21,10 +21,11 @@ from aetherless_py.start import tree
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function
 from aetherless_py.start.instance import Process
+from aetherless_py.start.launch import launch
 from aetherless_py.start.readiness import Folder, readable
 from aetherless_py.start.spawn import ChildProcess
 from benchmarks.baselines.starts import oci_cleanup
-from benchmarks.baselines.starts.child import FUNCTIONS, launch
+from benchmarks.baselines.starts.child import FUNCTIONS
 from benchmarks.baselines.starts.oci_bundle import Root
 
 _RUNTIMES = ("crun", "runc")  # the faster one first

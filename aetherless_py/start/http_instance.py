@@ -48,6 +48,9 @@ class HttpInstance(Instance):
         port: where it listens; kept until its end.
         connection: what shows it that nobody will ask any more; the port's socket where there is
             no such thing.
+
+    Attributes:
+        port: the number of that on which it listens.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class HttpInstance(Instance):
         phases: Phases,
     ) -> None:
         super().__init__(instance_id, mode, process, connection, output, phases)
-        self._address = (HOST, port.number)
+        self.port = port.number
         self._head = (
             f"POST / HTTP/1.1\r\nHost: {HOST}:{port.number}\r\nConnection: close\r\n"
             "Content-Type: application/octet-stream\r\nContent-Length: "
@@ -105,7 +108,7 @@ class HttpInstance(Instance):
     def _connect(self, deadline_ns: int) -> socket.socket:
         left_ns = deadline_ns - time.monotonic_ns()
         try:
-            connection = socket.create_connection(self._address, max(left_ns, 1_000_000) / 1e9)
+            connection = socket.create_connection((HOST, self.port), max(left_ns, 1_000_000) / 1e9)
         except TimeoutError:
             raise InvocationTimeoutError("no connection in time; it was killed") from None
         except OSError as error:
