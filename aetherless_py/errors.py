@@ -193,3 +193,23 @@ class ListenError(AetherlessError):
 
 class ControlError(AetherlessError):
     """A runtime cannot be asked, or refuses."""
+
+
+class UpstreamError(AetherlessError):
+    """An executable did not answer a request that was passed on to it."""
+
+
+class UpstreamGone(UpstreamError):
+    """It cannot be reached, or broke the connection; it may have got the request."""
+
+
+class UpstreamTimeout(UpstreamError, TimeoutError):
+    """Its whole answer was not there in time."""
+
+
+class UpstreamTooLarge(UpstreamError):
+    """Its answer is larger than it may be."""
+
+
+class UpstreamMalformed(UpstreamError):
+    """Its answer is not HTTP."""
