@@ -15,6 +15,7 @@ from aetherless_py.errors import (
     QueueError,
     SegmentNoSpaceError,
     StartError,
+    UpstreamError,
 )
 from aetherless_py.gateway.connection import Headers, HttpRequest
 from aetherless_py.gateway.metrics import Metrics
@@ -75,7 +76,6 @@ class Gateway:
         if service is None:
             refuse(request, 404, "no such function")
             return
-        client = request.client
 
         def done(invocation: Invocation, outcome: Answer | AetherlessError) -> None:
             stamp = (b"x-aether-request-id", invocation.id.encode())
@@ -99,8 +99,8 @@ class Gateway:
             request.method,
             path,
             query,
-            _forwarded(request.headers, client),
-            client,
+            request.headers,
+            request.client,
             request.body,
             done,
         )
@@ -117,19 +117,6 @@ def divide(target: bytes) -> tuple[bytes, bytes]:
     return path, query
 
 
-def _forwarded(headers: Headers, client: str) -> Headers:
-    """The headers, and what a gateway tells of the client; an earlier gateway's word stays."""
-    before = [value for name, value in headers if name == b"x-forwarded-for"]
-    if not before:
-        return [
-            *headers,
-            (b"x-forwarded-for", client.encode()),
-            (b"x-forwarded-proto", b"http"),
-        ]
-    kept = [header for header in headers if header[0] != b"x-forwarded-for"]
-    return [*kept, (b"x-forwarded-for", b", ".join([*before, client.encode()]))]
-
-
 def _failure(error: AetherlessError) -> tuple[int, Headers]:
     """The status for what has gone wrong, and headers that belong to it."""
     if isinstance(error, QueueError | SegmentNoSpaceError):
@@ -138,7 +125,7 @@ def _failure(error: AetherlessError) -> tuple[int, Headers]:
         return 504, []
     if isinstance(error, MessageTooLargeError):
         return 413, []
-    if isinstance(error, InstanceGoneError | StartError):
+    if isinstance(error, InstanceGoneError | StartError | UpstreamError):
         return 502, []
     return 500, []
 

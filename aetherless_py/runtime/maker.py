@@ -32,10 +32,10 @@ _STACK_MB = 8  # of each thread
 
 @dataclass(slots=True)
 class Made:
-    """An instance, and the channel whose name it was told."""
+    """An instance, and the channel whose name it was told; an executable has none."""
 
     instance: Instance
-    channel: Channel
+    channel: Channel | None
 
 
 class Maker:
@@ -49,16 +49,20 @@ class Maker:
         self._refill = threading.Lock()
 
     def _new_strategy(self, orchestrator: OrchestratorConfig) -> Strategy:
-        name = self._function.start
-        if name == "criu":
+        name: str = self._function.start
+        made: Strategy
+        if self._function.kind == "executable":
+            name = "executable"
+            made = strategy(name)
+        elif name == "criu":
             folder = os.path.join(orchestrator.snapshot_dir, self._function.id)
-            made: Strategy = Criu(folder)
+            made = Criu(folder)
         else:
             made = strategy(name)
         if not self._function.warm_pool_size:
             return made
-        # A fresh interpreter is no restore: what takes so long has no such deadline.
-        deadline_ms = None if name == "spawn" else orchestrator.restore_timeout_ms
+        # A program that begins anew is no restore: what takes so long has no such deadline.
+        deadline_ms = None if name in ("spawn", "executable") else orchestrator.restore_timeout_ms
         self._pool = WarmPool(
             made, self._function.warm_pool_size, POOL_LIMIT, restore_timeout_ms=deadline_ms
         )
@@ -71,6 +75,15 @@ class Maker:
             StartError: that cannot be.
         """
         function = self._function
+        if function.kind == "executable":
+            self._strategy.prepare(
+                Function(
+                    environment={**function.environment, worker.FUNCTION: function.id},
+                    ready_timeout_s=function.ready_timeout_s,
+                    command=(function.handler_path,),
+                )
+            )
+            return
         module = function.handler_path.partition(":")[0]
         self._strategy.prepare(
             Function(
@@ -98,6 +111,8 @@ class Maker:
             SegmentNoSpaceError: there is no memory for its channel.
         """
         instance = self._strategy.start()
+        if self._function.kind == "executable":
+            return Made(instance, None)
         try:
             channel = self._stock.take()
             try:

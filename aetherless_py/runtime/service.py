@@ -32,8 +32,10 @@ from aetherless_py.runtime.invocation import Answer, Invocation
 from aetherless_py.runtime.line import Looker
 from aetherless_py.runtime.logs import Log
 from aetherless_py.runtime.maker import Made, Maker
-from aetherless_py.runtime.serving import PythonServing, Serving
+from aetherless_py.runtime.proxy import Proxy
+from aetherless_py.runtime.serving import ExecutableServing, PythonServing, Serving
 from aetherless_py.runtime.states import State
+from aetherless_py.start.http_instance import HttpInstance
 
 log = logging.getLogger("aetherless")
 
@@ -70,6 +72,7 @@ class Service:
         self._queue_limit = orchestrator.queue_limit
         self._timeout_s = function.timeout_ms / 1e3
         self._maker = Maker(function, orchestrator)
+        self._proxy = Proxy(orchestrator.body_limit_bytes)
         self._servings: set[Serving] = set()
         self._free: list[Serving] = []  # with room; the one that was used last at the end
         self._waiting: deque[Invocation] = deque()
@@ -208,17 +211,20 @@ class Service:
 
     def _put_into_service(self, made: Made) -> Serving:
         instance = made.instance
-        serving = PythonServing(
-            instance,
+        common = (
             self.function.concurrency,
             self._loop,
             Log(self._log_folder, instance.id),
             self._finished,
             lambda serving: self._retire(serving, "crash"),
             self._timeout_s,
-            self._looker,
-            made.channel,
         )
+        serving: Serving
+        if made.channel is not None:
+            serving = PythonServing(instance, *common, self._looker, made.channel)
+        else:
+            assert isinstance(instance, HttpInstance)
+            serving = ExecutableServing(instance, *common, self._proxy)
         serving.become(State.IDLE)
         self._servings.add(serving)
         self._free.append(serving)
@@ -302,6 +308,7 @@ class Service:
         await self._loop.run_in_executor(self._threads, self._maker.close)
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self._proxy.close()
         self._deadlines.close()
         self._queue_deadlines.close()
 

@@ -8,12 +8,22 @@ from collections.abc import Callable
 from time import monotonic_ns
 
 from aetherless_py.channel import Channel
-from aetherless_py.errors import AetherlessError, InstanceGoneError
+from aetherless_py.errors import (
+    AetherlessError,
+    InstanceGoneError,
+    InvocationTimeoutError,
+    UpstreamError,
+    UpstreamGone,
+    UpstreamTimeout,
+)
 from aetherless_py.runtime import wire
+from aetherless_py.runtime.forwarded import forwarded
 from aetherless_py.runtime.invocation import Answer, Invocation
 from aetherless_py.runtime.line import Line, Looker
 from aetherless_py.runtime.logs import Log
+from aetherless_py.runtime.proxy import Proxy
 from aetherless_py.runtime.states import State, follow
+from aetherless_py.start.http_instance import HttpInstance
 from aetherless_py.start.instance import Instance
 
 Finished = Callable[["Serving", Invocation, Answer | AetherlessError], object]
@@ -138,7 +148,7 @@ class PythonServing(Serving):
             invocation.client,
             invocation.received_epoch_ns,
             invocation.sent_ns + self._timeout_ns,
-            invocation.headers,
+            forwarded(invocation.headers, invocation.client),
             invocation.body,
         )
         self._line.ask(message, invocation)
@@ -162,3 +172,76 @@ class PythonServing(Serving):
         """As `Serving.close`."""
         super().close()
         self._line.close()
+
+
+class ExecutableServing(Serving):
+    """An executable behind HTTP of its own.
+
+    Args:
+        lost: called when it is gone without having been asked to.
+        timeout_s: how long an answer may take.
+        proxy: of the service.
+    """
+
+    def __init__(
+        self,
+        instance: HttpInstance,
+        concurrency: int,
+        loop: asyncio.AbstractEventLoop,
+        log: Log,
+        finished: Finished,
+        lost: Callable[[Serving], object],
+        timeout_s: float,
+        proxy: Proxy,
+    ) -> None:
+        super().__init__(instance, concurrency, loop, log, finished)
+        self._timeout_s, self._proxy, self._port = timeout_s, proxy, instance.port
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Its connection says nothing after READY: it only ends.
+        self._ended_fd = instance.take_connection().fileno()
+        loop.add_reader(self._ended_fd, self._has_ended, lost)
+
+    def _has_ended(self, lost: Callable[[Serving], object]) -> None:
+        self._loop.remove_reader(self._ended_fd)
+        lost(self)
+
+    def ask(self, invocation: Invocation) -> None:
+        """As `Serving.ask`."""
+        task = self._loop.create_task(self._ask(invocation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, invocation: Invocation) -> None:
+        target = invocation.path + (b"?" + invocation.query if invocation.query else b"")
+        try:
+            response = await self._proxy.forward(
+                self._port,
+                invocation.method,
+                target,
+                invocation.headers,
+                invocation.body,
+                self._timeout_s,
+                invocation.client,
+            )
+        except UpstreamTimeout:
+            late = InvocationTimeoutError("no whole answer in time; the instance was killed")
+            self._finished(self, invocation, late)
+        except UpstreamError as error:
+            gone = isinstance(error, UpstreamGone) and self.instance.alive is False
+            self._finished(self, invocation, InstanceGoneError(str(error)) if gone else error)
+        except ValueError as error:
+            self._finished(self, invocation, UpstreamError(str(error)))
+        else:
+            invocation.answered_ns = monotonic_ns()
+            headers = [(name.lower(), value) for name, value in response.headers]
+            answer = Answer(response.status, headers, response.body)
+            self._finished(self, invocation, answer)
+
+    def close(self) -> None:
+        """As `Serving.close`."""
+        super().close()
+        self._loop.remove_reader(self._ended_fd)
+        # What is under way there breaks off, and is finished by that.
+        task = self._loop.create_task(self._proxy.forget(self._port))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from aetherless_py import errors
-from aetherless_py.gateway.proxy import HEAD_LIMIT_BYTES, Proxy, ProxyResponse
+from aetherless_py.runtime.proxy import HEAD_LIMIT_BYTES, Proxy, ProxyResponse
 from aetherless_py.start.base import Function
 from aetherless_py.start.executable import Executable
 from aetherless_py.start.http_instance import HttpInstance
@@ -250,9 +250,9 @@ def test_a_request_is_passed_on_as_it_is() -> None:
             assert head == (
                 b"M-sEaRcH " + target + b" HTTP/1.1\r\n"
                 b"Host: example.com:8080\r\nX: \xe9\xff\r\nx: 2\r\nCookie: a=b\r\n"
-                b"Accept-Encoding: br\r\nForwarded: for=x\r\nContent-Length: 3\r\n"
-                b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n"
-                b"X-Forwarded-Host: example.com:8080\r\n\r\n"
+                b"Accept-Encoding: br\r\nForwarded: for=x\r\n"
+                b"x-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: http\r\n"
+                b"x-forwarded-host: example.com:8080\r\nContent-Length: 3\r\n\r\n"
             )
             assert body == b"abc"
 
@@ -269,7 +269,7 @@ def test_who_stands_in_front_is_named_first() -> None:
             await ask(made, server.port, headers=headers)
             assert server.requests[0][0] == (
                 b"GET / HTTP/1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: example.org\r\n"
-                b"X-Forwarded-For: 198.51.100.1, 198.51.100.2, 192.0.2.7\r\n\r\n"
+                b"x-forwarded-for: 198.51.100.1, 198.51.100.2, 192.0.2.7\r\n\r\n"
             )
 
     run(test)

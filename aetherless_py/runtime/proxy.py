@@ -25,6 +25,7 @@ from aetherless_py.errors import (
     UpstreamTimeout,
     UpstreamTooLarge,
 )
+from aetherless_py.runtime.forwarded import Header, forwarded
 from aetherless_py.start.readiness import readable
 
 HOST = "127.0.0.1"
@@ -35,7 +36,6 @@ IDLE_S = 4.0
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(rb"[^\x00-\x20\x7f]+")
 
-Header: TypeAlias = tuple[bytes, bytes]
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 # RFC 9110, 7.6.1 and 11.7: between two neighbours, whatever `Connection` says. Trailers are not
@@ -50,7 +50,7 @@ _HOP_BY_HOP = frozenset(
 # What `Connection` must not take away: without it the request would be another one.
 _END_TO_END = frozenset((b"host", b"content-length"))
 # The body is here already, so that nobody has to be asked for it; its length is written anew.
-_ANEW = frozenset((b"expect", b"content-length", b"x-forwarded-for"))
+_ANEW = frozenset((b"expect", b"content-length"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,17 +349,12 @@ def _head(
     has_body = b"content-length" in values or b"transfer-encoding" in values
     lines = [method.encode("ascii") + b" " + target + b" HTTP/1.1"]
     lines += [
-        name + b": " + value for name, value in _passed_on(headers) if name.lower() not in _ANEW
+        name + b": " + value
+        for name, value in forwarded(_passed_on(headers), client, scheme)
+        if name.lower() not in _ANEW
     ]
     if size or has_body:
         lines.append(b"Content-Length: %d" % size)
-    # In front of this gateway may stand others: they are named first, and have seen more of it.
-    came_by = [*values.get(b"x-forwarded-for", ()), client.encode("ascii")]
-    lines.append(b"X-Forwarded-For: " + b", ".join(came_by))
-    if b"x-forwarded-proto" not in values:
-        lines.append(b"X-Forwarded-Proto: " + scheme.encode("ascii"))
-    if b"x-forwarded-host" not in values and b"host" in values:
-        lines.append(b"X-Forwarded-Host: " + values[b"host"][0])
     # Whoever could put a line's end into one of them could put in a request of his own.
     if (
         not _TOKEN.fullmatch(method)
