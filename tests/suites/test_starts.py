@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import dataclasses
+import glob
 import importlib.util
 import json
 import os
