@@ -4,9 +4,8 @@ The runtime tells the channel's name on the connection and is told the moments o
 after that only single bytes go over it, which say that answers are there. When it is closed, or the
 channel is, the process ends.
 
-With a concurrency above 1 there are so many threads. One of them waits for a request, the leader;
-when it has one, the next may wait, and it handles the request itself, so that nothing is handed
-from thread to thread.
+With a concurrency above 1 there are so many threads, which wait for requests in turn and handle
+what they have received themselves, so that nothing is handed from thread to thread.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from aetherless_py.errors import (
 from aetherless_py.runtime import wire
 from aetherless_py.runtime.context import Context
 from aetherless_py.runtime.event import ResponseError, event_of, respond
+from aetherless_py.runtime.turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,12 +53,11 @@ class Worker:
         self._threads = int(os.environ[CONCURRENCY])
         self._name = os.environ[FUNCTION]
         self._memory_mb = int(os.environ[MEMORY_MB])
-        self._leading, self._answering = threading.Lock(), threading.Lock()
+        self._answering = threading.Lock()
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        # Encodings and formats are looked up at their first use: here, before any start.
-        json_ready, _, _ = respond({})
-        assert json_ready == 200
+        for module in ("binascii", "json"):  # what the first event and answer would import
+            __import__(module)
 
     def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
         """As `start.base.Function.handler` says of one that serves by itself."""
@@ -72,30 +71,35 @@ class Worker:
         with Channel.attach(name[:-1].decode(), "yield", populate=False) as self._channel:
             self._channel.bell(connection.fileno())
             connection.sendall(marks)
+            self._turns = Turns(self._threads)
+            self._turns.start()
             for _ in range(self._threads - 1):
                 threading.Thread(target=self._serve, daemon=True).start()
             self._serve()
 
     def _serve(self) -> None:
-        channel = self._channel
+        turns = self._turns
+        leads = False
         try:
             while True:
-                with self._leading:
-                    number, message = channel.receive()
-                    request = wire.Request(message)
-                    event = event_of(request)
-                    request.body.release()
-                    message.release()
-                    channel.release()
+                if not leads:
+                    turns.take()
+                    leads = True
+                number, request, event = self._next()
+                began_ns = monotonic_ns()
+                leads = kept = turns.begin()
                 answer = self._answer(request, event)
+                leads = turns.end(kept, monotonic_ns() - began_ns)
                 with self._answering:
                     try:
-                        channel.answer(number, answer)
+                        self._channel.answer(number, answer)
                     except MessageTooLargeError as error:
                         self._complain(request, error)
-                        channel.answer(number, wire.response(502, 0, True, _JSON, _FAILED))
+                        failed = wire.response(502, 0, True, _JSON, _FAILED)
+                        self._channel.answer(number, failed)
         except (PeerClosedError, PeerDiedError, RingClosedError):
-            return  # nobody will ask any more
+            if leads:  # so that the others learn it, too
+                turns.leave()
         except BaseException as ended:  # the function has asked to end, or this is broken
             if threading.current_thread() is threading.main_thread():
                 raise
@@ -103,6 +107,16 @@ class Worker:
                 traceback.print_exc()
             sys.stdout.flush()
             os._exit(ended.code if isinstance(ended, SystemExit) and type(ended.code) is int else 1)
+
+    def _next(self) -> tuple[int, wire.Request, dict[str, Any]]:
+        """The next request, its memory given back already."""
+        number, message = self._channel.receive()
+        request = wire.Request(message)
+        event = event_of(request)
+        request.body.release()
+        message.release()
+        self._channel.release()
+        return number, request, event
 
     def _answer(self, request: wire.Request, event: dict[str, Any]) -> list[wire.Buffer]:
         context = Context(
