@@ -34,19 +34,26 @@ class Output:
             os.close(self.write_fd)
             self.write_fd = -1
 
-    def drain(self) -> bool:
-        """Takes what is there; False when nobody is left who could print."""
+    def drain(self, reads: int = 16) -> bool:
+        """Takes what is there; False when nobody is left who could print.
+
+        Args:
+            reads: at most so many: one that prints without end must not hold up who reads it.
+        """
         try:
-            while data := os.read(self._read, TAIL_BYTES):
+            for _ in range(reads):
+                data = os.read(self._read, TAIL_BYTES)
+                if not data:
+                    return False
                 if self.sink is not None:
                     self.sink(data)
                 self._tail += data
                 del self._tail[:-TAIL_BYTES]
                 if len(data) < TAIL_BYTES:
-                    return True
+                    break
         except BlockingIOError:
-            return True
-        return False
+            pass
+        return True
 
     def tail(self) -> str:
         """The last that it printed, at most `TAIL_BYTES`."""
