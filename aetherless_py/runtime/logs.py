@@ -8,6 +8,8 @@ from pathlib import Path
 
 LIMIT_BYTES = 1 << 20  # of a file; then it is renamed to .old, and a new one begun
 KEPT = 64  # files of ended instances in a folder
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_live: set[Path] = set()  # of instances that have not ended
 
 
 class Log:
@@ -19,33 +21,40 @@ class Log:
     """
 
     def __init__(self, folder: Path, instance_id: str) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{instance_id}.log"
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._size_bytes = 0
+        self._fd, self._size_bytes = -1, 0
+        with contextlib.suppress(OSError):  # an instance without a log is better than none
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fd = os.open(self.path, os.O_APPEND | _FLAGS, 0o600)
+        _live.add(self.path)
 
     def write(self, data: bytes) -> None:
         """Appends what the instance has printed."""
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):
-            if self._size_bytes > LIMIT_BYTES:
+            if self._size_bytes + len(data) > LIMIT_BYTES:
+                # Divided where a line ends, if one does.
+                end = data.rfind(b"\n") + 1
+                os.write(self._fd, data[:end])
+                data = data[end:]
                 os.replace(self.path, f"{self.path}.old")
+                fresh = os.open(self.path, os.O_APPEND | _FLAGS, 0o600)
                 os.close(self._fd)
-                self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                self._size_bytes = 0
+                self._fd, self._size_bytes = fresh, 0
             self._size_bytes += os.write(self._fd, data)
 
     def close(self) -> None:
         """Ends it; an empty file is removed, and the oldest of too many."""
+        _live.discard(self.path)
         if self._fd < 0:
             return
         os.close(self._fd)
         self._fd = -1
         with contextlib.suppress(OSError):
-            if not self._size_bytes:
+            if not self.path.stat().st_size:
                 self.path.unlink()
-            logs = sorted(self.path.parent.glob("*.log"), key=lambda path: path.stat().st_mtime)
-            for path in logs[:-KEPT]:
+            ended = (path for path in self.path.parent.glob("*.log") if path not in _live)
+            for path in sorted(ended, key=lambda path: path.stat().st_mtime)[:-KEPT]:
                 path.unlink()
                 Path(f"{path}.old").unlink(missing_ok=True)
