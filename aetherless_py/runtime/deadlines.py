@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+_SWEEP_AT = 64
+
 
 class Endable(Protocol):
     """What may be over before its time is."""
@@ -34,13 +36,18 @@ class Deadlines(Generic[Thing]):
     ) -> None:
         self._loop, self._time_s, self._expired = loop, time_s, expired
         self._queue: deque[tuple[float, Thing]] = deque()
+        self._sweep_at = _SWEEP_AT
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, thing: Thing) -> None:
         """Its time begins now."""
         queue = self._queue
-        while queue and queue[0][1].over:  # so that the queue is as long as what is under way
+        while queue and queue[0][1].over:
             queue.popleft()
+        # One that takes long must not keep here all that came and went after it.
+        if len(queue) >= self._sweep_at:
+            queue = self._queue = deque(each for each in queue if not each[1].over)
+            self._sweep_at = max(_SWEEP_AT, 2 * len(queue))
         queue.append((self._loop.time() + self._time_s, thing))
         if self._timer is None:
             self._timer = self._loop.call_later(self._time_s, self._look)
