@@ -33,9 +33,11 @@ def proportional_bytes(pid: int) -> int:
             for line in file:
                 if line.startswith(b"Pss:"):
                     return int(line.split()[1]) << 10
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    except OSError:  # it does not let itself be seen, which must not be a way around its limit
         pass
-    return 0
+    return resident_bytes(pid)
 
 
 def over_limit(limited: Iterable[tuple[str, int, int]]) -> Sequence[tuple[str, int]]:
