@@ -23,6 +23,7 @@ from aetherless_py.start.worker import MARKS_BYTES
 # costs both sides to sleep and be woken (measured: about 20 us).
 LOOK_NS = 50_000
 _READ_BYTES = 4096
+_RETRY_S = 0.002  # until a request for which the ring had no room is tried again
 
 Thing = TypeVar("Thing")
 
@@ -45,6 +46,14 @@ class Looker:
             self._loop.call_soon(self._look)
 
     def _look(self) -> None:
+        try:
+            self._look_once()
+        finally:  # whatever one answer's receiver raises, the others are looked for
+            self._looking = bool(self._lines)
+            if self._looking:
+                self._loop.call_soon(self._look)
+
+    def _look_once(self) -> None:
         came = False
         for line in tuple(self._lines):
             came |= line.look()
@@ -56,9 +65,6 @@ class Looker:
             for line in tuple(self._lines):
                 if line.sleep():
                     self._lines.discard(line)
-        self._looking = bool(self._lines)
-        if self._looking:
-            self._loop.call_soon(self._look)
 
 
 class Line(Generic[Thing]):
@@ -90,7 +96,7 @@ class Line(Generic[Thing]):
         self._under_way: dict[int, Thing] = {}
         self._unsent: deque[tuple[list[wire.Buffer], Thing]] = deque()
         self._marks: bytes | None = b""
-        self._open = True
+        self._open, self._retrying = True, False
         connection.setblocking(False)
         loop.add_reader(connection.fileno(), self._readable)
 
@@ -110,6 +116,9 @@ class Line(Generic[Thing]):
             self._answered(whose, InstanceGoneError("it ended before it was asked"))
         elif self._unsent or not self._send(message, whose):
             self._unsent.append((message, whose))
+            if not self._retrying:
+                self._retrying = True
+                self._loop.call_later(_RETRY_S, self._retry)
 
     def _send(self, message: list[wire.Buffer], whose: Thing) -> bool:
         """Whether that is done with, one way or the other."""
@@ -144,10 +153,21 @@ class Line(Generic[Thing]):
                     self._answered(whose, data)
         except AetherlessError:  # it is gone, or what it wrote is damaged: nothing more to be had
             self.close(lost=True)
-        while came and self._unsent and self._send(*self._unsent[0]):
+        if came:
+            self._send_more()
+        return came
+
+    def _send_more(self) -> None:
+        while self._unsent and self._send(*self._unsent[0]):
             if self._unsent:  # sending may have found it gone
                 self._unsent.popleft()
-        return came
+
+    def _retry(self) -> None:
+        """There is room as soon as a request is taken, which may be long before its answer."""
+        self._send_more()
+        self._retrying = bool(self._unsent)
+        if self._retrying:
+            self._loop.call_later(_RETRY_S, self._retry)
 
     def sleep(self) -> bool:
         """Asks for a byte with the next answer; whether it will come."""
@@ -175,6 +195,12 @@ class Line(Generic[Thing]):
             self._looker.watch(self)
         if not data:
             self.close(lost=True)
+
+    def gone(self) -> None:
+        """The process has ended, even if one that it has left behind holds the connection."""
+        if self._under_way:
+            self.look()
+        self.close(lost=True)
 
     def close(self, lost: bool = False) -> None:
         """Ends it: what is under way fails. May be called again.

@@ -65,9 +65,11 @@ class Serving(abc.ABC):
         self._concurrency, self._loop, self._finished = concurrency, loop, finished
         instance.printed.sink = log.write
         loop.add_reader(instance.printed.fileno(), self._printed)
+        self._ended_fd = instance.ended_fd
+        loop.add_reader(self._ended_fd, self.ended)
 
     def _printed(self) -> None:
-        if not self.instance.printed.drain():
+        if not self.instance.printed.drain(reads=1):
             self._loop.remove_reader(self.instance.printed.fileno())
 
     def become(self, state: State) -> None:
@@ -100,9 +102,14 @@ class Serving(abc.ABC):
     def ask(self, invocation: Invocation) -> None:
         """Has the function answer; `finished` is called with what comes of it."""
 
+    @abc.abstractmethod
+    def ended(self) -> None:
+        """Its process has ended: what it has not answered by now it never will."""
+
     def close(self) -> None:
         """Ends what connects us; what is under way fails. The process is not ended by this."""
         self._loop.remove_reader(self.instance.printed.fileno())
+        self._loop.remove_reader(self._ended_fd)
 
 
 class PythonServing(Serving):
@@ -167,6 +174,10 @@ class PythonServing(Serving):
         invocation.function_ns = response.function_ns
         answer = Answer(response.status, response.headers, response.body)
         self._finished(self, invocation, answer)
+
+    def ended(self) -> None:
+        """As `Serving.ended`."""
+        self._line.gone()
 
     def close(self) -> None:
         """As `Serving.close`."""
