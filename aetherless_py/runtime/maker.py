@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
+import hashlib
+import logging
 import resource
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aetherless_py.channel import Channel
-from aetherless_py.errors import StartError, StrategyClosedError
+from aetherless_py.errors import AetherlessError, SnapshotError, StartError, StrategyClosedError
 from aetherless_py.runtime import worker
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.context import environment_of
@@ -21,6 +23,9 @@ from aetherless_py.start.base import Function, Strategy
 from aetherless_py.start.criu import Criu
 from aetherless_py.start.instance import Instance
 from aetherless_py.start.pool import WarmPool
+from aetherless_py.start.snapshot_folder import Folder
+
+log = logging.getLogger("aetherless")
 
 _WORKER = "aetherless_py.runtime.worker:Worker"
 POOL_LIMIT = 64
@@ -37,6 +42,12 @@ class Made:
     instance: Instance
     channel: Channel | None
 
+    def discard(self) -> None:
+        """Ends it; it was never put into service."""
+        if self.channel is not None:
+            discard(self.channel)
+        self.instance.stop(grace_s=0)
+
 
 class Maker:
     """Makes instances of one function. Its calls wait, so they belong into threads."""
@@ -45,24 +56,26 @@ class Maker:
         self._function = function
         self._stock = Stock(orchestrator.shm_buffer_size)
         self._pool: WarmPool | None = None
-        self._strategy: Strategy = self._new_strategy(orchestrator)
+        self._restore_timeout_ms = orchestrator.restore_timeout_ms
+        self._snapshots = Path(orchestrator.snapshot_dir)
+        # A description that has changed has an image of its own: the former may be in use yet.
+        told = function.model_dump_json() + orchestrator.model_dump_json()
+        self._image = f"{function.id}.{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        self._strategy: Strategy = self._new_strategy()
         self._refill = threading.Lock()
 
-    def _new_strategy(self, orchestrator: OrchestratorConfig) -> Strategy:
-        name: str = self._function.start
-        made: Strategy
-        if self._function.kind == "executable":
-            name = "executable"
-            made = strategy(name)
-        elif name == "criu":
-            folder = os.path.join(orchestrator.snapshot_dir, self._function.id)
-            made = Criu(folder)
-        else:
-            made = strategy(name)
+    @property
+    def _kind(self) -> str:
+        """The strategy's name."""
+        return "executable" if self._function.kind == "executable" else self._function.start
+
+    def _new_strategy(self) -> Strategy:
+        name = self._kind
+        made = Criu(str(self._snapshots / self._image)) if name == "criu" else strategy(name)
         if not self._function.warm_pool_size:
             return made
         # A program that begins anew is no restore: what takes so long has no such deadline.
-        deadline_ms = None if name in ("spawn", "executable") else orchestrator.restore_timeout_ms
+        deadline_ms = None if name in ("spawn", "executable") else self._restore_timeout_ms
         self._pool = WarmPool(
             made, self._function.warm_pool_size, POOL_LIMIT, restore_timeout_ms=deadline_ms
         )
@@ -85,7 +98,7 @@ class Maker:
             )
             return
         module = function.handler_path.partition(":")[0]
-        self._strategy.prepare(
+        self._prepare_strategy(
             Function(
                 _WORKER,
                 (module, *function.imports),
@@ -102,6 +115,21 @@ class Maker:
             )
         )
         self._stock.fill()
+
+    def _prepare_strategy(self, function: Function) -> None:
+        if self._kind == "criu":
+            for former in self._snapshots.glob(f"{self._function.id}.*"):
+                if former.name != self._image:
+                    _remove_image(former)
+        try:
+            self._strategy.prepare(function)
+        except SnapshotError as error:
+            # Of another time or machine, or damaged: the image is ours to take anew.
+            if self._kind != "criu" or not _remove_image(self._snapshots / self._image):
+                raise
+            log.warning("%s: the image is taken anew: %s", self._function.id, error)
+            self._strategy = self._new_strategy()
+            self._strategy.prepare(function)
 
     def make(self) -> Made:
         """An instance that is being told the channel's name.
@@ -124,14 +152,17 @@ class Maker:
         except BaseException:
             instance.stop(grace_s=0)
             raise
-        threading.Thread(target=self._fill_stock, name="stock", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # no more threads: the next one makes its own
+            threading.Thread(target=self._fill_stock, name="stock", daemon=True).start()
         return Made(instance, channel)
 
     def _fill_stock(self) -> None:
         if self._refill.acquire(blocking=False):
-            with contextlib.suppress(OSError):  # no memory: who needs one is told
-                self._stock.fill()
-            self._refill.release()
+            try:
+                with contextlib.suppress(OSError, AetherlessError):  # who needs one is told
+                    self._stock.fill()
+            finally:
+                self._refill.release()
 
     def _limit_memory(self, pid: int) -> None:
         function = self._function
@@ -144,8 +175,29 @@ class Maker:
             return {}
         return {"ready": self._pool.ready, **dataclasses.asdict(self._pool.counts)}
 
-    def close(self) -> None:
-        """Ends what is left. May be called again."""
+    def close(self, forget: bool = False) -> None:
+        """Ends what is left. May be called again.
+
+        Args:
+            forget: whether nothing will be made from its image again.
+        """
         with contextlib.suppress(StrategyClosedError):
             self._strategy.close()
         self._stock.close()
+        with self._refill:  # a thread that makes a channel now must not be cut off by our end
+            pass
+        if forget and self._kind == "criu":
+            _remove_image(self._snapshots / self._image)
+
+
+def _remove_image(folder: Path) -> bool:
+    """Whether that could be: not while somebody uses it, and only what is an image."""
+    if not folder.is_dir():
+        return False
+    try:
+        found = Folder(str(folder))
+    except SnapshotError:
+        return False
+    found.kept = False
+    found.close()
+    return True

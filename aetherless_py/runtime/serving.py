@@ -208,13 +208,14 @@ class ExecutableServing(Serving):
         super().__init__(instance, concurrency, loop, log, finished)
         self._timeout_s, self._proxy, self._port = timeout_s, proxy, instance.port
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lost = lost
         # Its connection says nothing after READY: it only ends.
-        self._ended_fd = instance.take_connection().fileno()
-        loop.add_reader(self._ended_fd, self._has_ended, lost)
+        self._connection_fd = instance.take_connection().fileno()
+        loop.add_reader(self._connection_fd, self.ended)
 
-    def _has_ended(self, lost: Callable[[Serving], object]) -> None:
-        self._loop.remove_reader(self._ended_fd)
-        lost(self)
+    def ended(self) -> None:
+        """As `Serving.ended`."""
+        self._lost(self)
 
     def ask(self, invocation: Invocation) -> None:
         """As `Serving.ask`."""
@@ -251,7 +252,7 @@ class ExecutableServing(Serving):
     def close(self) -> None:
         """As `Serving.close`."""
         super().close()
-        self._loop.remove_reader(self._ended_fd)
+        self._loop.remove_reader(self._connection_fd)
         # What is under way there breaks off, and is finished by that.
         task = self._loop.create_task(self._proxy.forget(self._port))
         self._tasks.add(task)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 24
-_FLEETING = ("_", "OLDPWD", "SHLVL", "PYTEST_CURRENT_TEST")
+_FLEETING = ("_", "OLDPWD", "SHLVL", "PYTEST_CURRENT_TEST", "AETHER_RUNTIME_ID")
 Sources = dict[str, list[int]]  # by path: size, and moment of the last change in ns
 
 
