@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from aetherless_py.errors import AetherlessError, ListenError
+from aetherless_py.errors import AetherlessError, ListenError, StartError
 from aetherless_py.gateway import control
 from aetherless_py.gateway.app import Gateway, divide
 from aetherless_py.gateway.connection import App, Connection, HttpRequest, Settings
@@ -68,20 +68,23 @@ class Server:
         self._folder = own / f"{os.getpid()}"
         self._folder.mkdir(mode=0o700, exist_ok=True)
         # Should this process be killed, the guard kills all that carries its mark.
-        mark = f"{os.getpid()}-{time.time_ns()}"
-        watcher = guard(f"{_MARK}={mark}", str(self._folder))
-        os.environ[_MARK] = mark
+        value = f"{os.getpid()}-{time.time_ns()}"
+        mark = f"{_MARK}={value}"
+        watcher = guard(mark, str(self._folder))
+        os.environ[_MARK] = value
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         logs = config.orchestrator.log_dir
-        self._orchestrator = Orchestrator(config, Path(logs) if logs else self._folder / "logs")
+        folder = Path(logs) if logs else self._folder / "logs"
+        self._orchestrator = Orchestrator(config, folder, mark)
         self._gateway = Gateway(self._orchestrator, Metrics())
         ticking = loop.create_task(self._tick())
         try:
             # Ports first: a runtime that cannot listen starts nothing.
             await self._open_ports(config)
-            await self._orchestrator.start()
+            if not await self._start():
+                return
             try:
                 await self._serve(config)
             finally:
@@ -92,6 +95,20 @@ class Server:
                 listener.close()
             watcher.end()
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _start(self) -> bool:
+        """Makes the functions ready; False if this is told to end before they are."""
+        starting = self._loop.create_task(self._orchestrator.start())
+        told = self._loop.create_task(self._ending.wait())
+        await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
+        if self._ending.is_set():
+            await self._orchestrator.close()
+            with contextlib.suppress(StartError):
+                await starting
+            return False
+        told.cancel()
+        await starting
+        return True
 
     async def _serve(self, config: Config) -> None:
         for port, listener in self._listeners.items():

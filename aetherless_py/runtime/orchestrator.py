@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from aetherless_py.runtime import memory
 from aetherless_py.runtime.config import Config, FunctionConfig
 from aetherless_py.runtime.line import Looker
 from aetherless_py.runtime.service import Service
+from aetherless_py.start import tree
 
 log = logging.getLogger("aetherless")
 
-# Starts and ends of instances wait in threads: so many at a time.
-THREADS = 32
+# After the time that requests have to end: for instances to end, before all that is left is killed.
+_END_S = 1.0
+_KILL_EVERY_S = 0.2
 
 
 class Orchestrator:
@@ -26,6 +29,8 @@ class Orchestrator:
     Args:
         config: what to serve.
         log_folder: for what instances print, a folder for each function.
+        mark: "NAME=value", a variable of the environment that all processes of this runtime have
+            and no others.
 
     Attributes:
         config: what is served now.
@@ -33,39 +38,39 @@ class Orchestrator:
         ready: whether all of them can be asked.
     """
 
-    def __init__(self, config: Config, log_folder: Path) -> None:
+    def __init__(self, config: Config, log_folder: Path, mark: str) -> None:
         self.config = config
         self.services: dict[str, Service] = {}
         self.ready = False
-        self._log_folder = log_folder
+        self._log_folder, self._mark = log_folder, mark
         self._loop = asyncio.get_running_loop()
         self._looker = Looker(self._loop)
-        self._threads = ThreadPoolExecutor(THREADS, "aetherless")
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._thread = ThreadPoolExecutor(1, "orchestrator")
+        self._leaving: dict[Service, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()  # which functions are served
+        self._closing = False
 
     async def start(self) -> None:
         """Makes all functions ready.
 
         Raises:
-            StartError: one cannot be; nothing is left of any.
+            StartError: one cannot be, or `close` was called meanwhile; nothing is left of any.
         """
-        try:
+        async with self._changing:
             self.services = await self._prepare(self.config, list(self.config.functions))
-        except BaseException:
-            self._threads.shutdown()
-            raise
         self._watch = self._loop.create_task(self._watch_memory())
         self.ready = True
 
     async def _prepare(self, config: Config, wanted: list[FunctionConfig]) -> dict[str, Service]:
+        if self._closing:
+            raise StartError("the runtime is ending")
         services = {
             function.id: Service(
                 function,
                 config.orchestrator,
                 self._loop,
                 self._looker,
-                self._threads,
                 self._log_folder / function.id,
             )
             for function in wanted
@@ -81,6 +86,8 @@ class Orchestrator:
             )
             if found is not None
         ]
+        if self._closing:
+            failures = ["the runtime is ending"]
         if failures:
             await asyncio.gather(*(service.close(0, "shutdown") for service in services.values()))
             raise StartError("; ".join(failures))
@@ -99,8 +106,13 @@ class Orchestrator:
             Ids of functions that were "added", "changed", "removed" and "kept".
 
         Raises:
-            StartError: a function cannot be made ready; everything stays as it was.
+            StartError: a function cannot be made ready, or `close` was called meanwhile;
+                everything stays as it was.
         """
+        async with self._changing:
+            return await self._reload(config)
+
+    async def _reload(self, config: Config) -> dict[str, list[str]]:
         others_changed = config.orchestrator != self.config.orchestrator
         before = {function.id: function for function in self.config.functions}
         after = {function.id: function for function in config.functions}
@@ -118,8 +130,8 @@ class Orchestrator:
             # As long as a request may wait and then take.
             deadline_s = 2 * service.function.timeout_ms / 1e3 + 1
             task = self._loop.create_task(service.close(deadline_s, "reload"))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._leaving[service] = task
+            task.add_done_callback(partial(self._has_left, service))
         return {
             "added": added,
             "changed": sorted(changed),
@@ -127,35 +139,66 @@ class Orchestrator:
             "kept": sorted(each for each in after if each not in fresh),
         }
 
+    def _has_left(self, service: Service, _: object) -> None:
+        self._leaving.pop(service, None)
+
     async def close(self) -> None:
-        """Lets what is under way finish within `shutdown_timeout_s`, then ends everything."""
+        """Lets what is under way finish within `shutdown_timeout_s`, then ends everything.
+
+        May be called while `start` or `reload` is under way, which then fails.
+        """
+        self._closing = True
+        # Nobody is served before all are ready.
+        deadline_s = self.config.orchestrator.shutdown_timeout_s if self.ready else 0.0
         self.ready = False
+        ending = self._loop.create_task(self._close_all(deadline_s))
+        await asyncio.wait({ending}, timeout=deadline_s + _END_S)
+        # What waits now waits for a process that does not become ready, or does not end.
+        while not ending.done():
+            await self._loop.run_in_executor(self._thread, tree.kill_marked, self._mark)
+            await asyncio.wait({ending}, timeout=_KILL_EVERY_S)
+        self._thread.shutdown(wait=False)
+        await ending
+
+    async def _close_all(self, deadline_s: float) -> None:
+        closing = [
+            self._loop.create_task(service.close(deadline_s, "shutdown"))
+            for service in self.services.values()
+        ]
+        for service in self._leaving:
+            service.hurry(deadline_s)
+        closing += self._leaving.values()
+        async with self._changing:  # what was being made ready is gone
+            pass
+        if closing:
+            await asyncio.wait(closing)
+        # Until the end: what may finish yet may not take more than it is allowed, either.
         if self._watch is not None:
             self._watch.cancel()
-        deadline_s = self.config.orchestrator.shutdown_timeout_s
-        for task in tuple(self._leaving):
-            await asyncio.wait([task], timeout=deadline_s)
-            task.cancel()
-        await asyncio.gather(
-            *(service.close(deadline_s, "shutdown") for service in self.services.values())
-        )
-        self._threads.shutdown()
+        for task in closing:
+            task.result()
 
     async def _watch_memory(self) -> None:
         while True:
             await asyncio.sleep(memory.EVERY_S)
-            limited = [
-                (instance_id, pid, service.function.memory_limit_mb << 20)
-                for service in self.services.values()
-                for instance_id, pid in service.processes()
-            ]
-            if not limited:
-                continue
-            over = await self._loop.run_in_executor(self._threads, memory.over_limit, limited)
-            for instance_id, held_bytes in over:
-                log.warning("instance %s holds %d MB: killed", instance_id, held_bytes >> 20)
-                for service in self.services.values():
-                    service.kill(instance_id, "memory")
+            try:
+                await self._look_at_memory()
+            except Exception:  # as where no thread can be had; the limits hold again after it
+                log.exception("memory limits were not looked at")
+
+    async def _look_at_memory(self) -> None:
+        limited = [
+            (instance_id, pid, service.function.memory_limit_mb << 20)
+            for service in (*self.services.values(), *self._leaving)
+            for instance_id, pid in service.processes()
+        ]
+        if not limited:
+            return
+        over = await self._loop.run_in_executor(self._thread, memory.over_limit, limited)
+        for instance_id, held_bytes in over:
+            log.warning("instance %s holds %d MB: killed", instance_id, held_bytes >> 20)
+            for service in (*self.services.values(), *self._leaving):
+                service.kill(instance_id, "memory")
 
     def seen(self) -> list[dict[str, Any]]:
         """What can be told of each service now."""

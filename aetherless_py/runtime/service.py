@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,7 +40,11 @@ from aetherless_py.start.http_instance import HttpInstance
 
 log = logging.getLogger("aetherless")
 
-GRACE_S = 0.5  # for an instance that is ended while idle
+GRACE_S = 0.5  # for an instance that is ended while idle, or that is ending by itself
+# Starts and ends wait in threads, so many at a time. They are each function's own, and starts apart
+# from ends: one whose starts take long keeps neither others from starting nor itself from killing.
+STARTERS = 16
+ENDERS = 16
 
 
 class Service:
@@ -48,7 +53,7 @@ class Service:
     Args:
         function: its description.
         orchestrator: what holds for all.
-        loop, looker, threads: of the runtime.
+        loop, looker: of the runtime.
         log_folder: for the logs of its instances.
 
     Attributes:
@@ -63,11 +68,12 @@ class Service:
         orchestrator: OrchestratorConfig,
         loop: asyncio.AbstractEventLoop,
         looker: Looker,
-        threads: ThreadPoolExecutor,
         log_folder: Path,
     ) -> None:
         self.function = function
-        self._loop, self._looker, self._threads = loop, looker, threads
+        self._loop, self._looker = loop, looker
+        self._starters = ThreadPoolExecutor(STARTERS, f"start {function.id}")
+        self._enders = ThreadPoolExecutor(ENDERS, f"end {function.id}")
         self._log_folder = log_folder
         self._queue_limit = orchestrator.queue_limit
         self._timeout_s = function.timeout_ms / 1e3
@@ -81,7 +87,10 @@ class Service:
         self._queue_deadlines = Deadlines(loop, self._timeout_s, self._waited_too_long)
         self._tasks: set[asyncio.Task[None]] = set()
         self._eviction: asyncio.TimerHandle | None = None
-        self._closing = False
+        self._ends: set[asyncio.Task[None]] = set()  # of the tasks, those that end an instance
+        self._stopping = 0  # instances that do not count for what is to come
+        self._serving_waiting = self._closing = False
+        self._until_ns = math.inf  # what is under way must be done, if it is closing
         self.starting = 0
         self.served = 0
         self.counts: Counter[str] = Counter()
@@ -92,7 +101,7 @@ class Service:
         Raises:
             StartError: the function cannot be made ready; its last words are in the message.
         """
-        await self._loop.run_in_executor(self._threads, self._maker.prepare)
+        await self._loop.run_in_executor(self._starters, self._maker.prepare)
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -162,14 +171,21 @@ class Service:
 
     def _coming(self) -> int:
         """How many requests the instances can take that are, or may yet be, started."""
-        possible = self.function.max_instances - len(self._servings)
+        # One that is ending makes room for another.
+        possible = self.function.max_instances - len(self._servings) + self._stopping
         return max(0, possible) * self.function.concurrency
 
     def _serve_waiting(self) -> None:
-        while self._waiting and self._free:
-            invocation = self._waiting.popleft()
-            if not invocation.over:  # else its client has gone
-                self._dispatch(self._free[-1], invocation)
+        if self._serving_waiting:  # by the loop below: a request may be over as soon as it is given
+            return
+        self._serving_waiting = True
+        try:
+            while self._waiting and self._free:
+                invocation = self._waiting.popleft()
+                if not invocation.over:  # else its client has gone
+                    self._dispatch(self._free[-1], invocation)
+        finally:
+            self._serving_waiting = False
 
     # -- instances -------------------------------------------------------------------------------
 
@@ -182,14 +198,20 @@ class Service:
             self.starting += 1
             self._spawn_task(self._start_one())
 
-    def _spawn_task(self, coroutine: Any) -> None:
+    def _spawn_task(self, coroutine: Any, *more: set[asyncio.Task[None]]) -> None:
         task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for tasks in (self._tasks, *more):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
 
     async def _start_one(self) -> None:
         try:
-            made = await self._loop.run_in_executor(self._threads, self._maker.make)
+            made = await self._loop.run_in_executor(self._starters, self._maker.make)
+            try:
+                serving = self._put_into_service(made)
+            except BaseException:  # as where descriptors are short
+                await self._loop.run_in_executor(self._enders, made.discard)
+                raise
         except Exception as error:
             self.starting -= 1
             self.counts["start_failed"] += 1
@@ -202,7 +224,6 @@ class Service:
             return
         self.starting -= 1
         self.counts["started"] += 1
-        serving = self._put_into_service(made)
         if self._closing and not self._waiting:
             self._retire(serving, "shutdown")
         else:
@@ -234,19 +255,26 @@ class Service:
         """Ends an instance; those who wait for its answers are told. May be called again."""
         if serving.state in (State.STOPPING, State.STOPPED):
             return
-        graceful = serving.state is State.IDLE and why in ("idle", "reload", "shutdown")
+        # One that has gone by itself may be about to say why.
+        idle = serving.state is State.IDLE and why in ("idle", "reload", "shutdown")
+        graceful = idle or why == "crash"
         serving.become(State.STOPPING)
         serving.why = why
         self.counts[why] += 1
         with contextlib.suppress(ValueError):
             self._free.remove(serving)
+        self._stopping += 1
+        self._spawn_task(self._end(serving, GRACE_S if graceful else 0), self._ends)
         serving.close()
-        self._spawn_task(self._end(serving, GRACE_S if graceful else 0))
 
     async def _end(self, serving: Serving, grace_s: float) -> None:
-        await self._loop.run_in_executor(self._threads, serving.instance.stop, grace_s)
+        try:
+            await self._loop.run_in_executor(self._enders, serving.instance.stop, grace_s)
+        except Exception:
+            log.exception("%s: instance %s", self.function.id, serving.instance.id)
         serving.become(State.STOPPED)
         self._servings.discard(serving)
+        self._stopping -= 1
         serving.log.close()
         level = logging.INFO if serving.why in ("idle", "reload", "shutdown") else logging.WARNING
         log.log(
@@ -287,6 +315,10 @@ class Service:
 
     # -- the end, and what can be seen -------------------------------------------------------------
 
+    def hurry(self, deadline_s: float) -> None:
+        """What is under way must be done by then, or sooner if that was said before."""
+        self._until_ns = min(self._until_ns, monotonic_ns() + deadline_s * 1e9)
+
     async def close(self, deadline_s: float, why: str) -> None:
         """Takes no more requests, lets those under way finish, and ends all instances.
 
@@ -297,20 +329,24 @@ class Service:
         self._closing = True
         if self._eviction is not None:
             self._eviction.cancel()
-        until_ns = monotonic_ns() + int(deadline_s * 1e9)
-        while (self._waiting or self._under_way) and monotonic_ns() < until_ns:
+        self.hurry(deadline_s)
+        while (self._waiting or self._under_way) and monotonic_ns() < self._until_ns:
             await asyncio.sleep(0.005)
         while self._waiting:
             closed = ServiceClosedError(f"{self.function.id}: it went out of service")
             self._waiting.popleft().settle(closed)
         for serving in tuple(self._servings):
             self._retire(serving, why)
-        await self._loop.run_in_executor(self._threads, self._maker.close)
+        while self._ends:  # first: what closes the strategy gives nobody time
+            await asyncio.wait(self._ends)
+        await self._loop.run_in_executor(self._enders, self._maker.close, why == "reload")
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._proxy.close()
         self._deadlines.close()
         self._queue_deadlines.close()
+        for threads in (self._starters, self._enders):
+            threads.shutdown(wait=False)
 
     def seen(self) -> dict[str, Any]:
         """What can be told of it now, for `list`, `stats` and the metrics."""

@@ -98,7 +98,12 @@ class Up:
             stderr=(self.folder / "stderr").open("w"),
             text=True,
         )
-        self.port = self._port()
+        try:
+            self.port = self._port()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
         return self
 
     def _port(self) -> int:
