@@ -22,7 +22,7 @@ class Log:
 
     def __init__(self, folder: Path, instance_id: str) -> None:
         self.path = folder / f"{instance_id}.log"
-        self._fd, self._size_bytes = -1, 0
+        self._fd, self._size_bytes, self._line_ended = -1, 0, True
         with contextlib.suppress(OSError):  # an instance without a log is better than none
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._fd = os.open(self.path, os.O_APPEND | _FLAGS, 0o600)
@@ -33,16 +33,20 @@ class Log:
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):
-            if self._size_bytes + len(data) > LIMIT_BYTES:
+            if self._size_bytes > LIMIT_BYTES:
                 # Divided where a line ends, if one does.
-                end = data.rfind(b"\n") + 1
+                end = 0 if self._line_ended else data.find(b"\n") + 1
                 os.write(self._fd, data[:end])
                 data = data[end:]
+                if not data:
+                    self._line_ended = True
+                    return
                 os.replace(self.path, f"{self.path}.old")
                 fresh = os.open(self.path, os.O_APPEND | _FLAGS, 0o600)
                 os.close(self._fd)
                 self._fd, self._size_bytes = fresh, 0
             self._size_bytes += os.write(self._fd, data)
+            self._line_ended = data.endswith(b"\n")
 
     def close(self) -> None:
         """Ends it; an empty file is removed, and the oldest of too many."""
