@@ -156,6 +156,9 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def __exit__(self, *_: object) -> None:
+        assert self.process.stdout is not None
+        if self.process.stdout.closed:  # it has been ended before
+            return
         mine = self._marked()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -163,7 +166,6 @@ class Up:
             self.process.wait(WATCHDOG_S)
         finally:
             self.process.kill()
-            assert self.process.stdout is not None
             self.said += self.process.stdout.readlines()
             self.process.stdout.close()
         self.assert_nothing_left(mine)
