@@ -127,7 +127,7 @@ class Line(Generic[Thing]):
         except MessageTooLargeError as error:
             self._answered(whose, error)
             return True
-        except AetherlessError:
+        except (AetherlessError, OSError):  # or it cannot be looked at: descriptors are short
             self._answered(whose, InstanceGoneError("it ended before it was asked"))
             self.close(lost=True)
             return True
@@ -151,7 +151,7 @@ class Line(Generic[Thing]):
                     self._answered(whose, InstanceGoneError(data.decode(errors="replace")))
                 else:
                     self._answered(whose, data)
-        except AetherlessError:  # it is gone, or what it wrote is damaged: nothing more to be had
+        except (AetherlessError, OSError):  # it is gone, or what it wrote is damaged: nothing more to be had
             self.close(lost=True)
         if came:
             self._send_more()
@@ -173,7 +173,7 @@ class Line(Generic[Thing]):
         """Asks for a byte with the next answer; whether it will come."""
         try:
             return not self._open or self._channel.arm()
-        except AetherlessError:
+        except (AetherlessError, OSError):
             self.close(lost=True)
             return True
 

@@ -122,9 +122,13 @@ class KeptSpare(Spare):
     def __init__(self, work: str) -> None:
         super().__init__()
         self.log = Path(work, f"{new_id()}.log")
-        self.orders, self._theirs_of_orders = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET
-        )
+        try:
+            self.orders, self._theirs_of_orders = socket.socketpair(
+                socket.AF_UNIX, socket.SOCK_SEQPACKET
+            )
+        except BaseException:
+            super().close()
+            raise
         self.orders.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.socket_inode = os.fstat(self.theirs.fileno()).st_ino
         pipe_inode = os.fstat(self.output.fileno()).st_ino

@@ -30,7 +30,11 @@ class Spare:
 
     def __init__(self) -> None:
         self.output = Output()
-        self.connection, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.connection, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        except BaseException:  # descriptors are short: one that is lost would be lost for good
+            self.output.close()
+            raise
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
     def give(self, control: socket.socket, command: bytes, *more: int) -> None:
