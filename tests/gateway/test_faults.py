@@ -200,27 +200,34 @@ def test_a_module_that_cannot_be_imported_ends_the_command(
     assert not [each for each in runtime._marked() if lives(each)]
 
 
-def test_too_few_descriptors_cost_requests_and_are_got_over(up: Start, tmp_path: Path) -> None:
-    runtime = up({"id": "does"}, max_instances=40)
-    assert runtime.ask("/function/does").status == 200
+def test_too_few_descriptors_cost_requests_and_are_got_over(up: Start) -> None:
+    runtime = up({"id": "does"}, max_instances=40, keep_alive_s=0.2)
     here = psutil.Process(runtime.process.pid)
+
+    def descriptors() -> int:
+        assert runtime.ask("/function/does").status == 200
+        eventually(lambda: not runtime.instances())
+        return here.num_fds()
+
+    before = descriptors()
     had = here.rlimit(psutil.RLIMIT_NOFILE)
-    here.rlimit(psutil.RLIMIT_NOFILE, (here.num_fds() + 30, had[1]))
     statuses: list[int] = []
 
     def ask(_: int) -> None:
         try:
-            statuses.append(runtime.ask("/function/does?do=sleep&value=0.3").status)
+            statuses.append(runtime.ask("/function/does?do=sleep&value=0.1").status)
         except OSError:  # the connection was closed
             statuses.append(0)
 
-    with ThreadPoolExecutor(16) as clients:
-        list(clients.map(ask, range(16)))
+    for more in range(8, 40, 4):  # so that each of them is once the one that is missing
+        here.rlimit(psutil.RLIMIT_NOFILE, (before + more, had[1]))
+        with ThreadPoolExecutor(12) as clients:
+            list(clients.map(ask, range(12)))
+        here.rlimit(psutil.RLIMIT_NOFILE, had)
     assert set(statuses) <= {0, 200, 502, 503}, runtime.stderr()
-    here.rlimit(psutil.RLIMIT_NOFILE, had)
+    assert "never retrieved" not in runtime.stderr()
     eventually(lambda: not runtime.state()[0]["states"]["starting"])
-    for _ in range(20):
-        assert runtime.ask("/function/does").status == 200
+    assert descriptors() <= before + 1, [each.path for each in here.open_files()]
 
 
 def test_no_room_for_channels_is_said_and_got_over(tmp_path: Path) -> None:
