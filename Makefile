@@ -42,7 +42,8 @@ lint: .venv/built ## style, types, direction of imports
 test: lint ## everything that must hold: lint, types, import direction, tests
 	$(BIN)/python -m pytest
 
-kills: .venv/built ## 200 random kills of each way of starting, at any moment
+kills: .venv/built ## 500 random kills under load, 200 of each way of starting at any moment
+	AETHERLESS_KILLS=500 $(BIN)/python -m pytest tests/gateway/test_kills.py
 	AETHERLESS_KILLS=200 $(BIN)/python -m pytest tests/start/test_kills.py
 
 # Registered once with what asv finds out by itself; never asks.
