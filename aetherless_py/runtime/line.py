@@ -151,7 +151,7 @@ class Line(Generic[Thing]):
                     self._answered(whose, InstanceGoneError(data.decode(errors="replace")))
                 else:
                     self._answered(whose, data)
-        except (AetherlessError, OSError):  # it is gone, or what it wrote is damaged: nothing more to be had
+        except (AetherlessError, OSError):  # it is gone, or it has written nonsense
             self.close(lost=True)
         if came:
             self._send_more()

@@ -343,6 +343,9 @@ class Service:
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._proxy.close()
+        for invocation in tuple(self._under_way):  # an executable's break off on their own time
+            del self._under_way[invocation]
+            invocation.settle(InstanceGoneError("it was ended before it answered"))
         self._deadlines.close()
         self._queue_deadlines.close()
         for threads in (self._starters, self._enders):
