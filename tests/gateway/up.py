@@ -20,6 +20,8 @@ from typing import Any, Self
 import psutil
 import yaml
 
+from aetherless_py.gateway import control
+
 WATCHDOG_S = 60.0
 FUNCTIONS = Path(__file__).parent / "functions"
 
@@ -141,9 +143,8 @@ class Up:
 
     def state(self) -> list[dict[str, Any]]:
         """What `list --json` tells of the functions."""
-        told = self.run("list", "--json")
-        assert told.returncode == 0, told.stderr
-        functions: list[dict[str, Any]] = json.loads(told.stdout)["functions"]
+        path = self.runtime_folder / f"{self.port}.sock"
+        functions: list[dict[str, Any]] = control.ask(path, "GET", "/state")["functions"]
         return functions
 
     def instances(self, index: int = 0) -> list[dict[str, Any]]:

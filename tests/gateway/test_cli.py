@@ -1,0 +1,158 @@
+"""The command line against a runtime that is up: what is printed, and the exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import Start
+from tests.gateway.up import Up, eventually
+
+
+@pytest.fixture
+def runtime(up: Start) -> Up:
+    return up({"id": "event"}, {"id": "does"}, {"id": "echo"})
+
+
+def test_invoke_prints_the_body(runtime: Up) -> None:
+    done = runtime.run("invoke", "echo", "-d", "some text", "-H", "content-type: text/plain")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "some text", "")
+
+
+def test_invoke_passes_everything_on(runtime: Up) -> None:
+    done = runtime.run(
+        "invoke", "event", "-X", "PUT", "-H", "X-One: 1", "--header", "x-two:2",
+        "--path", "a/b?c=d", "-d", "{}", "--timeout", "60", "-p", str(runtime.port),
+    )  # fmt: skip
+    event = json.loads(done.stdout)
+    assert event["requestContext"]["http"]["method"] == "PUT"
+    assert (event["rawPath"], event["rawQueryString"]) == ("/a/b", "c=d")
+    assert (event["headers"]["x-one"], event["headers"]["x-two"]) == ("1", "2")
+    plain = json.loads(runtime.run("invoke", "event").stdout)
+    assert plain["requestContext"]["http"]["method"] == "GET"
+
+
+def test_invoke_takes_a_file_or_the_standard_input(runtime: Up, tmp_path: Path) -> None:
+    file = tmp_path / "body"
+    file.write_text("of a file")
+    text = ("-H", "content-type: text/plain")
+    assert runtime.run("invoke", "echo", "-d", f"@{file}", *text).stdout == "of a file"
+    assert runtime.run("invoke", "echo", "-d", "-", *text, input="piped").stdout == "piped"
+    done = runtime.run("invoke", "echo", "-d", f"@{file}.none")
+    assert (done.returncode, done.stdout) == (1, "") and "No such file" in done.stderr
+
+
+def test_invoke_shows_status_and_headers(runtime: Up) -> None:
+    done = runtime.run("invoke", "does", "-i", "--path", "/?do=answer&value=418")
+    head, _, body = done.stdout.partition("\n\n")
+    assert head.startswith("HTTP 418") and "x-own: yes" in head and "x-aether-start: " in head
+    assert (done.returncode, body) == (1, "own")
+
+
+def test_invoke_fails_as_the_function_does(runtime: Up) -> None:
+    done = runtime.run("invoke", "does", "--path", "/?do=raise&value=x")
+    assert done.returncode == 1 and "Internal Server Error" in done.stdout
+    assert done.stderr == "aetherless: status 500\n"
+    done = runtime.run("invoke", "nothing")
+    assert done.returncode == 1 and done.stderr == "aetherless: status 404\n"
+    done = runtime.run("invoke", "does", "--path", "/?do=sleep&value=2", "--timeout", "0.1")
+    assert done.returncode == 1 and "no answer" in done.stderr
+
+
+def test_what_is_wrong_is_one_clear_line(runtime: Up) -> None:
+    for arguments, status, why in (
+        (["invoke"], 2, "function"),
+        (["invoke", "does", "-H", "no colon"], 1, "NAME: VALUE"),
+        (["invoke", "does", "--timeout", "soon"], 2, "--timeout"),
+        (["list", "-p", "1"], 1, "no runtime answers there"),
+        (["no-such-command"], 2, "no-such-command"),
+        ([], 2, "COMMAND"),
+        (["up"], 2, "--config"),
+        (["up", "-c", "/nowhere.yaml"], 2, "/nowhere.yaml"),
+        (["validate", "-c", "/nowhere.yaml"], 2, "/nowhere.yaml"),
+    ):
+        done = runtime.run(*arguments)
+        assert (done.returncode, done.stdout) == (status, ""), arguments
+        assert why in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_list_and_stats(runtime: Up) -> None:
+    assert runtime.run("invoke", "does").returncode == 0
+    listed = runtime.run("list")
+    for name in ("event", "does", "echo", "fns:does", "zygote"):
+        assert name in listed.stdout
+    told: dict[str, Any] = json.loads(runtime.run("list", "--json").stdout)
+    assert told["port"] == runtime.port and told["pid"] == runtime.process.pid and told["ready"]
+    assert [len(each["instances"]) for each in told["functions"]] == [0, 1, 0]
+    once = runtime.run("stats", "--once")
+    assert once.returncode == 0 and "served" in once.stdout and "does" in once.stdout
+    assert runtime.run("stats").returncode == 0  # no terminal: as with --once
+    stats = json.loads(runtime.run("stats", "--json").stdout)
+    assert [each["served"] for each in stats] == [0, 1, 0]
+
+
+def test_validate_tells_all_that_is_wrong(runtime: Up) -> None:
+    done = runtime.run("validate", "-c", str(runtime.file))
+    assert done.returncode == 0 and "event, does, echo" in done.stdout
+    told = runtime.run("validate", "-c", str(runtime.file), "--json", "-s", "port=9000")
+    assert json.loads(told.stdout)["orchestrator"]["port"] == 9000
+    runtime.file.write_text(
+        "functions:\n- {id: a b, handler_path: 'x:y'}\n"
+        "- {id: c, handler_path: 'x:y', timeout_ms: 0}\n"
+    )
+    done = runtime.run("validate", "-c", str(runtime.file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "functions[0].id" in done.stderr and "functions[1].timeout_ms" in done.stderr
+
+
+def test_down_waits_for_the_end(runtime: Up) -> None:
+    done = runtime.run("down")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert runtime.process.wait(60) == 0  # it has ended, only not been reaped
+    done = runtime.run("down")
+    assert done.returncode == 1 and "no runtime is up" in done.stderr
+
+
+def test_down_says_when_it_is_not_waited_for(up: Start, tmp_path: Path) -> None:
+    from tests.gateway.crowd import under_way
+
+    runtime = up({"id": "does"}, shutdown_timeout_s=60)
+    with under_way(runtime, tmp_path / "go"):
+        done = runtime.run("down", "--timeout", "0.1")
+        assert done.returncode == 1 and "has not ended within 0.1 s" in done.stderr
+    assert runtime.process.wait(60) == 0
+
+
+def test_of_two_runtimes_one_must_be_named(up: Start, tmp_path: Path) -> None:
+    first = up({"id": "noop"})
+    (tmp_path / "second").mkdir()
+    second = Up(tmp_path / "second", [{"id": "who"}])
+    second.runtime_folder = first.runtime_folder
+    second.environment = first.environment
+    second.__enter__()  # what it leaves is seen when the first one ends
+    try:
+        for command in (["list"], ["stats", "--once"], ["reload"], ["down"], ["invoke", "noop"]):
+            done = first.run(*command)
+            assert done.returncode == 1 and "say which by --port" in done.stderr
+            assert str(first.port) in done.stderr and str(second.port) in done.stderr
+        assert first.run("invoke", "noop", "-p", str(first.port)).returncode == 0
+        assert first.run("invoke", "who", "-p", str(second.port)).returncode == 0
+        assert first.run("reload", "-p", str(second.port)).stdout == "kept: who\n"
+        assert first.run("down", "-p", str(second.port)).returncode == 0
+    finally:
+        second.process.kill()
+        second.process.wait()
+        assert second.process.stdout is not None
+        second.process.stdout.close()
+    assert first.run("invoke", "noop").returncode == 0
+
+
+def test_a_port_that_is_taken_is_said(runtime: Up, tmp_path: Path) -> None:
+    done = runtime.run("up", "-c", str(runtime.file), "-s", f"port={runtime.port}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"port {runtime.port} of 127.0.0.1 is in use" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    eventually(lambda: len(list(runtime.runtime_folder.iterdir())) == 2)  # only the first's
