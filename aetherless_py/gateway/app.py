@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import secrets
 from urllib.parse import unquote
 
@@ -28,8 +29,11 @@ _RETRY_AFTER = (b"retry-after", b"1")
 # The gateway's own, and those of one connection (RFC 9110, section 7.6.1).
 _DROPPED = frozenset(
     b"content-length connection date keep-alive proxy-connection te trailer transfer-encoding"
-    b" upgrade".split()
+    b" upgrade x-aether-instance x-aether-request-id x-aether-start".split()
 )
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")  # a name in lower case: RFC 9110, section 5.6.2
+_NAMES_KEPT = 256
+_names: dict[bytes, bool] = {}  # each name that was looked at, and whether it is passed on
 
 
 class Gateway:
@@ -60,6 +64,8 @@ class Gateway:
                 request.respond(200, [JSON], b'{"status":"ok"}')
             else:
                 refuse(request, 503, "not ready", _RETRY_AFTER)
+        elif path == b"*":  # OPTIONS, of all that there is (RFC 9110, section 9.3.7)
+            request.respond(204, [])
         else:
             refuse(request, 404, "no such route; functions are at /function/<id>")
 
@@ -79,13 +85,18 @@ class Gateway:
 
         def done(invocation: Invocation, outcome: Answer | AetherlessError) -> None:
             stamp = (b"x-aether-request-id", invocation.id.encode())
+            headers: Headers | None = []
+            if isinstance(outcome, Answer):
+                headers = _passed(outcome.headers)
+                if headers is None:
+                    outcome = InstanceGoneError("its answer makes no sense: a header's name")
             if isinstance(outcome, AetherlessError):
                 status, more = _failure(outcome)
                 self._metrics.answered(function_id, status, invocation)
                 refuse(request, status, _words(outcome), stamp, *more)
                 return
             self._metrics.answered(function_id, outcome.status, invocation)
-            headers = [each for each in outcome.headers if each[0] not in _DROPPED]
+            assert headers is not None
             headers += (
                 stamp,
                 (b"x-aether-start", invocation.start.encode()),
@@ -108,13 +119,29 @@ class Gateway:
 
 
 def divide(target: bytes) -> tuple[bytes, bytes]:
-    """Path and query of a request's target, in whichever form it came (RFC 9112, section 3.2)."""
-    if not target.startswith(b"/") and b"://" in target:
-        _, _, rest = target.partition(b"://")
-        _authority, slash, rest = rest.partition(b"/")
-        target = slash + rest or b"/"
+    """Path and query of a request's target."""
     path, _, query = target.partition(b"?")
     return path, query
+
+
+def _passed(headers: Headers) -> Headers | None:
+    """Those headers of a function's answer that its client gets; None where a name is none.
+
+    The instance has looked at them, too, but a function can write into its channel by itself.
+    """
+    passed = []
+    for header in headers:
+        name = header[0]
+        known = _names.get(name)
+        if known is None:
+            if not _TOKEN.fullmatch(name):
+                return None
+            if len(_names) >= _NAMES_KEPT:  # a function that makes up names
+                _names.clear()
+            known = _names[name] = name not in _DROPPED
+        if known:
+            passed.append(header)
+    return passed
 
 
 def _failure(error: AetherlessError) -> tuple[int, Headers]:

@@ -136,7 +136,10 @@ class Server:
         await self._orchestrator.close()
         for connection in list(self._settings.connections):
             connection.finish()
-        await asyncio.sleep(0)  # uvloop sends what was written at the end of this turn
+        # A long answer is not sent at once: its client has as long as the requests had.
+        until_s = self._loop.time() + self._config.orchestrator.shutdown_timeout_s
+        while self._settings.connections and self._loop.time() < until_s:
+            await asyncio.sleep(0.005)
 
     # -- listeners ---------------------------------------------------------------------------------
 
