@@ -1,0 +1,85 @@
+"""Handlers that misuse what they find in their process."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import stat
+import sys
+from typing import Any
+
+from aetherless_py.runtime.worker import Worker
+
+
+def worker() -> Worker:
+    """The one that serves this function: what it holds, its function can reach."""
+    frame = sys._getframe()
+    while frame is not None:
+        if isinstance(found := frame.f_locals.get("self"), Worker):
+            return found
+        frame = frame.f_back  # type: ignore[assignment]
+    raise LookupError("no worker on the stack")
+
+
+def sockets() -> list[int]:
+    return [
+        number
+        for number in map(int, os.listdir("/proc/self/fd"))
+        if os.path.exists(f"/proc/self/fd/{number}")
+        and stat.S_ISSOCK(os.stat(f"/proc/self/fd/{number}").st_mode)
+    ]
+
+
+def rings() -> list[tuple[int, int]]:
+    """Where the channel's memory is mapped, writable."""
+    found = []
+    with open("/proc/self/maps") as file:
+        for line in file:
+            place, access, *_, name = line.split(None, 5)
+            if "aetherless" in name and "w" in access:
+                begin, _, end = place.partition("-")
+                found.append((int(begin, 16), int(end, 16)))
+    return found
+
+
+def segments() -> list[str]:
+    return [name for name in os.listdir("/dev/shm") if name.startswith("aetherless")]
+
+
+def poke(event: Any, context: Any) -> Any:
+    query = event.get("queryStringParameters", {})
+    what, value = query.get("do", ""), query.get("value", "")
+    channel = getattr(worker(), "_channel", None)
+    if what == "connection":  # nonsense where the runtime expects single bytes
+        for number in sockets():
+            os.set_blocking(number, False)
+            with contextlib.suppress(OSError):
+                os.write(number, os.urandom(1 << 16))
+    elif what == "shutdown":
+        for number in sockets():
+            os.close(number)
+    elif what == "rings":  # all that both sides keep in the rings
+        import ctypes
+
+        for begin, end in rings():
+            ctypes.memmove(begin, os.urandom(end - begin), end - begin)
+    elif what == "answer":  # a message of its own making, to whichever request this is
+        assert channel is not None
+        number = next(
+            each.f_locals["number"]
+            for each in frames()
+            if "number" in each.f_locals and "message" in each.f_locals
+        )
+        channel.answer(number, bytes.fromhex(value))
+    elif what == "look":
+        return {"rings": len(rings()), "segments": segments(), "sockets": len(sockets())}
+    return {"pid": os.getpid(), "collected": gc.isenabled()}
+
+
+def frames() -> list[Any]:
+    found, frame = [], sys._getframe()
+    while frame is not None:
+        found.append(frame)
+        frame = frame.f_back  # type: ignore[assignment]
+    return found
