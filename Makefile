@@ -6,7 +6,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtimes bench machine publish history compare test kills lint clean
+.PHONY: help build runtimes bench machine publish history compare test kills load lint clean
 
 N ?= 10
 BASE ?= main
@@ -29,7 +29,7 @@ help: ## list the targets
 
 build: .venv/built ## make .venv and build the package in place
 
-runtimes: ## install CRIU, an OCI runtime and Node.js, which the cold starts compare (as root)
+runtimes: ## install CRIU, an OCI runtime and Node.js for the cold starts, wrk for the load (as root)
 	bash tools/install_criu.sh
 	bash tools/install_runtimes.sh
 
@@ -45,6 +45,9 @@ test: lint ## everything that must hold: lint, types, import direction, tests
 kills: .venv/built ## 500 random kills under load, 200 of each way of starting at any moment
 	AETHERLESS_KILLS=500 $(BIN)/python -m pytest tests/gateway/test_kills.py
 	AETHERLESS_KILLS=200 $(BIN)/python -m pytest tests/start/test_kills.py
+
+load: .venv/built ## a minute of wrk against the gateway: nothing may be lost
+	AETHERLESS_LOAD_S=60 $(BIN)/python -m pytest tests/gateway/test_load.py
 
 # Registered once with what asv finds out by itself; never asks.
 machine: .venv/built

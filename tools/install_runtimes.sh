@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the runtimes that the cold-start comparison starts: OCI runtimes (crun and runc) and Node.js.
+# Install what the project runs beside itself: OCI runtimes (crun and runc) and Node.js, which the
+# cold-start comparison starts, and wrk, which puts the gateway under load.
 #
 # What is there already is left alone; the rest comes from the distribution's own packages. Both OCI
 # runtimes, since one may refuse what the other takes: crun 1.8 has no hybrid cgroups, for example.
@@ -10,9 +11,9 @@ ME=install_runtimes.sh
 
 usage() {
     cat <<'TEXT'
-Usage: install_runtimes.sh [oci] [node]
+Usage: install_runtimes.sh [oci] [node] [wrk]
 
-Installs what is missing of: oci (crun and runc, one at least) and node (nodejs); both without an
+Installs what is missing of: oci (crun and runc, one at least), node (nodejs) and wrk; all without an
 argument. Needs root only where something is missing.
 
   --help   this text
@@ -29,12 +30,12 @@ say() { printf '%s: %s\n' "$ME" "$*"; }
 WANT=()
 for arg in "$@"; do
     case $arg in
-        oci | node) WANT+=("$arg") ;;
+        oci | node | wrk) WANT+=("$arg") ;;
         -h | --help) usage; exit 0 ;;
         *) die "unknown argument '$arg'; see --help" ;;
     esac
 done
-((${#WANT[@]})) || WANT=(oci node)
+((${#WANT[@]})) || WANT=(oci node wrk)
 
 LOG=$(mktemp "${TMPDIR:-/tmp}/install-runtimes.XXXXXX")
 trap 'rm -f "$LOG"' EXIT
@@ -88,6 +89,13 @@ for want in "${WANT[@]}"; do
         node)
             tool=$(first_of node nodejs) || { apt_install nodejs || true; }
             tell "$(first_of node nodejs)" || die "Node.js could not be installed; install nodejs by hand"
+            ;;
+        wrk)
+            # It says its version with status 1, so that it is there is all that is asked.
+            command -v wrk >/dev/null || apt_install wrk || true
+            version=$(wrk --version 2>/dev/null || true)
+            [[ $version == wrk* ]] || die "wrk could not be installed; install wrk by hand"
+            say "wrk: ${version%%$'\n'*} ($(command -v wrk))"
             ;;
     esac
 done
