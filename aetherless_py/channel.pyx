@@ -20,6 +20,7 @@ from aetherless_py.errors import (
     ReservationError,
     RingBusyError,
     RingClosedError,
+    RingTimeoutError,
 )
 from aetherless_py.shm.ring import RingBuffer
 
@@ -28,7 +29,7 @@ from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 from aetherless_py.shm cimport native
 from aetherless_py.shm.consumer cimport Consumer
 from aetherless_py.shm.producer cimport Producer
-from aetherless_py.shm.side cimport deadline, ways_of_waiting
+from aetherless_py.shm.side cimport LOOK_EVERY_NS, deadline, ways_of_waiting
 
 cdef enum:
     IS_ERROR = 1     # the handler's
@@ -171,7 +172,8 @@ cdef class Channel:
         cdef uint32_t number
         self.begin_call()
         try:
-            self.producer.put(payload, until, True)
+            while not self.producer.put(payload, 0, False):
+                self.await_room(until)
             number = number_of(self.producer.index)
             while True:
                 answer = self.consumer.get(until, True)
@@ -184,13 +186,34 @@ cdef class Channel:
     def reserve(self, Py_ssize_t size_bytes, timeout=None):
         """Hands out the request ring's own memory for the next request; then `call_reserved`.
 
+        Waiting for room drops the answers that are there, as `call_reserved` would.
+
+        Args:
+            size_bytes: the request's size.
+            timeout: seconds to wait for room at most; None waits for ever.
+
         Returns:
             A writable memoryview of `size_bytes`.
+
+        Raises:
+            RingTimeoutError: no room came in time.
+            PeerClosedError, PeerDiedError: nobody will make room.
+            ReservationError: something is reserved already; or there is no room, and an answer that
+                is not released keeps the server from making some.
         """
+        cdef uint64_t until = deadline(timeout)
         if not self.is_caller:
             self.open_as(True)
-        return self.producer.reserve_until(
-            size_bytes, deadline(timeout))
+        view = self.producer.reserve_until(size_bytes, 0, False)
+        if view is None:
+            self.begin_call()
+            try:
+                while view is None:
+                    self.await_room(until)
+                    view = self.producer.reserve_until(size_bytes, 0, False)
+            finally:
+                self.in_use = False
+        return view
 
     def call_reserved(self, size_bytes=None, timeout=None):
         """Sends the reserved request and waits for its answer, without a copy of either.
@@ -236,6 +259,40 @@ cdef class Channel:
         if self.consumer is None:
             raise ReservationError("nothing is to be released")
         self.consumer.release()
+
+    cdef int await_room(self, uint64_t until) except -1:
+        """Waits for the server to take a request, a while at most: then try again.
+
+        The server may itself be waiting for room, for answers that nobody takes any more. No request
+        is under way now, so that all of them are late: they are dropped.
+        """
+        cdef uint64_t seen = self.producer.cached
+        cdef uint64_t ends = min(until, native.aether_now_ns() + LOOK_EVERY_NS)
+        if not self.consumer.peeked:
+            self.drop_answers()
+        elif self.consumer.tag != number_of(self.producer.index):
+            raise ReservationError(
+                f"{self.name}: no room for a request, and answers behind the one that is not released"
+                " may be what the server waits for: release it first"
+            )
+        # Else the answer to the last request is out: the server has only to release that request.
+        try:
+            self.producer.wait_for(seen, ends)
+        except RingTimeoutError:
+            # A server that answers later than it takes may need several of these, one for each time
+            # that it fills the response ring without taking a request.
+            if ends == until:
+                raise
+        return 0
+
+    cdef int drop_answers(self) except -1:
+        """Takes the answers that are there; raises when the server is gone."""
+        while True:
+            try:
+                if self.consumer.get(0, False) is None:
+                    return 0
+            except DamagedFrameError:
+                pass  # it was nobody's any more
 
     cdef int raise_if_error(self, uint32_t number, bytes text) except -1:
         if self.consumer.tag == number | IS_ERROR:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -294,6 +295,154 @@ def test_the_numbers_of_calls_begin_again_after_64_gib(channel: Channel) -> None
                 channel.call(b"error", timeout=WATCHDOG_S)
         channel.close()
         child.finish()
+
+
+# Two answers of 1,500 bytes fill the response ring of `crowded`.
+LATE_ANSWERS = {
+    "serve": "channel.serve(lambda request: bytes(1500) if request == b'late' else request[:3])",
+    "serve_views": """
+        def fill(request, reserve):
+            if bytes(request[:4]) == b"late":
+                reserve(1500)
+            else:
+                reserve(3)[:] = request[:3]
+        channel.serve_views(fill)
+    """,
+    # Its answers come when it takes nothing: the caller is not woken by it.
+    "receive": """
+        try:
+            while True:
+                taken = []
+                while len(taken) < 10 and b"now" not in [text for _, text in taken]:
+                    number, view = channel.receive()
+                    taken.append((number, bytes(view[:4]).rstrip(b"!")))
+                    view.release()
+                    channel.release()
+                for number, text in taken:
+                    channel.answer(number, bytes(1500) if text == b"late" else text[:3])
+        except errors.PeerClosedError:
+            pass
+    """,
+}
+
+
+@pytest.fixture
+def crowded() -> Iterator[Channel]:
+    """A channel whose small request ring holds 60 requests that nobody waits for any more."""
+    with Channel.create(1 << 12) as made:
+        for _ in range(60):
+            with pytest.raises(errors.RingTimeoutError):
+                made.call(b"late", timeout=0)
+        yield made
+
+
+@pytest.mark.parametrize("reserves", [False, True])
+@pytest.mark.parametrize("server", LATE_ANSWERS)
+def test_a_caller_without_room_takes_the_late_answers_that_the_server_has_no_room_for(
+    crowded: Channel, server: str, reserves: bool
+) -> None:
+    code = "from aetherless_py.channel import Channel\nchannel = Channel.attach(sys.argv[2])\n"
+    with Child(code + textwrap.dedent(LATE_ANSWERS[server]), "", crowded.name) as child:
+        for _ in range(2):
+            request = b"now" + b"!" * 3000  # room for it is there when 48 are taken
+            if reserves:
+                crowded.reserve(len(request), timeout=WATCHDOG_S)[:] = request
+                assert bytes(crowded.call_reserved(timeout=WATCHDOG_S)) == b"now"
+                crowded.release()
+            else:
+                assert crowded.call(request, timeout=WATCHDOG_S) == b"now"
+        crowded.close()
+        child.finish()
+
+
+def test_a_caller_without_room_times_out(crowded: Channel) -> None:
+    for timeout in (0, 0.001, 0.1):
+        with pytest.raises(errors.RingTimeoutError):
+            crowded.call(bytes(3000), timeout=timeout)
+        with pytest.raises(errors.RingTimeoutError):
+            crowded.reserve(3000, timeout=timeout)
+
+
+@pytest.mark.parametrize("reserves", [False, True])
+@pytest.mark.parametrize("wait", list(WAITS))
+def test_a_server_that_dies_while_a_caller_waits_for_room(wait: Wait, reserves: bool) -> None:
+    with (
+        Channel.create(1 << 12, wait=wait) as channel,
+        Child(HOLDING, "", channel.name) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        for _ in range(60):
+            with pytest.raises(errors.RingTimeoutError):
+                channel.call(b"hold", timeout=0)
+        assert server.line() == "asked"
+        ask = channel.reserve if reserves else channel.call
+        asked = pool.submit(ask, 3000 if reserves else bytes(3000), WATCHDOG_S)  # type: ignore[arg-type]
+        time.sleep(0.1)
+        assert not asked.done()
+        server.kill()
+        with pytest.raises(errors.PeerDiedError):
+            asked.result(WATCHDOG_S)
+
+
+def test_a_damaged_late_answer_is_nobodys(crowded: Channel) -> None:
+    with Channel.attach(crowded.name) as server, ThreadPoolExecutor(1) as pool:
+        for _ in range(2):
+            number, _view = server.receive(WATCHDOG_S)
+            server.release()
+            server.answer(number, b"late", WATCHDOG_S)
+        _spoil(crowded.name + ".responses", 2)
+        with pytest.raises(errors.RingTimeoutError):
+            crowded.call(bytes(3000), timeout=0)
+        served = pool.submit(server.serve, bytes, WATCHDOG_S)
+        assert crowded.call(bytes(3000), timeout=WATCHDOG_S) == bytes(3000)
+        crowded.close()
+        assert served.result(WATCHDOG_S) == 59
+
+
+def test_room_for_the_next_request_while_an_answer_is_out() -> None:
+    """The server has only to release the request that it has answered: that is waited for."""
+    with (
+        Channel.create(1 << 12) as channel,
+        Channel.attach(channel.name) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        channel.reserve(3000)[:] = b"x" * 3000
+        asked = pool.submit(channel.call_reserved, timeout=WATCHDOG_S)
+        number, _ = server.receive(WATCHDOG_S)
+        server.answer(number, b"answer")
+        answer = asked.result(WATCHDOG_S)
+        reserved = pool.submit(channel.reserve, 3000, WATCHDOG_S)
+        time.sleep(0.1)
+        assert not reserved.done()
+        server.release()
+        assert len(reserved.result(WATCHDOG_S)) == 3000
+        assert bytes(answer) == b"answer"
+
+
+def test_no_room_behind_an_answer_that_is_out_is_said() -> None:
+    """A later request may have an answer that waits for the room that this one takes."""
+    with (
+        Channel.create(1 << 12) as channel,
+        Channel.attach(channel.name) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        channel.reserve(3)[:] = b"one"
+        asked = pool.submit(channel.call_reserved, timeout=WATCHDOG_S)
+        number, _ = server.receive(WATCHDOG_S)
+        server.release()
+        server.answer(number, b"answer")
+        answer = asked.result(WATCHDOG_S)
+        while channel.post(b"another" * 100) is not None:
+            pass
+        with pytest.raises(errors.ReservationError, match="release it first"):
+            channel.reserve(3000, WATCHDOG_S)
+        assert bytes(answer) == b"answer"
+        channel.release()
+        served = pool.submit(server.serve, bytes, WATCHDOG_S)
+        assert len(channel.reserve(3000, WATCHDOG_S)) == 3000
+        channel.abort()
+        channel.close()
+        served.result(WATCHDOG_S)
 
 
 def test_a_server_that_dies_in_a_call(channel: Channel) -> None:

@@ -232,16 +232,18 @@ cdef class Producer(Side):
         Returns:
             A writable memoryview of `size_bytes`, contiguous also across the wrap.
         """
-        return self.reserve_until(size_bytes, deadline(timeout))
+        return self.reserve_until(size_bytes, deadline(timeout), True)
 
-    cdef object reserve_until(self, Py_ssize_t size_bytes, uint64_t deadline_ns):
+    cdef object reserve_until(self, Py_ssize_t size_bytes, uint64_t deadline_ns, bint block):
+        """As `reserve`; None when there is no room and `block` is false."""
         cdef uint64_t need
         if size_bytes < 0:
             raise ValueError(f"size_bytes is {size_bytes}: it must not be negative")
         self.check_free()
         self.look()
         need = self.frame_bytes(size_bytes)
-        self.room(need, deadline_ns, True)
+        if not self.room(need, deadline_ns, block):
+            return None
         self.reserved = need
         return self.hand_out(
             self.data + (self.index & self.mask) + native.AETHER_FRAME_HEADER, size_bytes)
