@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, SupportsIndex
 
 from _typeshed import ReadableBuffer
 
@@ -13,7 +13,7 @@ class Channel:
     @classmethod
     def create(
         cls,
-        capacity_bytes: int = ...,
+        capacity_bytes: SupportsIndex = ...,
         name: str | None = None,
         checksum: bool = True,
         wait: Wait = "adaptive",

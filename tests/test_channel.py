@@ -686,6 +686,11 @@ def test_an_end_has_one_part(channel: Channel) -> None:
         other.serve(bytes, timeout=0)
 
 
+def test_a_capacity_of_numpys() -> None:
+    with Channel.create(np.int64(1 << 13)) as channel:
+        assert len(channel.reserve((1 << 13) - layout.FRAME_HEADER_BYTES)) == 8176
+
+
 def test_bad_arguments_leave_nothing() -> None:
     with pytest.raises(ValueError, match="one of spin, adaptive, yield, park"):
         Channel.create(wait="sleep")  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ cannot be confused by reused process ids or PID namespaces.
 """
 
 import errno
+import operator
 import os
 import re
 import secrets
@@ -89,10 +90,13 @@ def _checked_name(name):
 
 
 def _checked_capacity(capacity_bytes):
-    if not isinstance(capacity_bytes, int) or isinstance(capacity_bytes, bool):
-        raise SegmentSizeError(
-            f"capacity_bytes must be an int, not {type(capacity_bytes).__name__}"
-        )
+    given = type(capacity_bytes)
+    try:
+        capacity_bytes = operator.index(capacity_bytes)  # numpy's integers, too
+    except TypeError:
+        capacity_bytes = None
+    if capacity_bytes is None or given is bool:
+        raise SegmentSizeError(f"capacity_bytes must be an int, not {given.__name__}")
     least = max(int(native.AETHER_MIN_CAPACITY), _PAGE_BYTES)
     most = int(native.AETHER_MAX_CAPACITY)
     if capacity_bytes < least or capacity_bytes > most or capacity_bytes & (capacity_bytes - 1):

@@ -1,5 +1,5 @@
 from types import TracebackType
-from typing import Self
+from typing import Self, SupportsIndex
 
 from aetherless_py.shm.consumer import Consumer
 from aetherless_py.shm.producer import Producer
@@ -10,7 +10,7 @@ class RingBuffer:
     def __init__(self, region: Region, owner: bool) -> None: ...
     @classmethod
     def create(
-        cls, capacity_bytes: int = ..., name: str | None = None, checksum: bool = True
+        cls, capacity_bytes: SupportsIndex = ..., name: str | None = None, checksum: bool = True
     ) -> Self: ...
     @classmethod
     def attach(cls, name: str, populate: bool = True) -> Self: ...

@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import SupportsIndex
 
+import numpy as np
 import pytest
 
 from aetherless_py import errors
@@ -51,7 +53,22 @@ def test_sizes_that_are_no_power_of_two_or_out_of_bounds_are_refused(capacity: i
         RingBuffer.create(capacity)
 
 
-@pytest.mark.parametrize("capacity", [4096.0, "4096", None, True])
+@pytest.mark.parametrize("capacity", [np.int64(8192), np.uint16(8192), np.array(8192)])
+def test_sizes_of_other_kinds_of_whole_numbers(capacity: SupportsIndex) -> None:
+    with RingBuffer.create(capacity) as made, RingBuffer.attach(made.name) as attached:
+        assert type(made.capacity_bytes) is int
+        assert made.capacity_bytes == attached.capacity_bytes == 8192
+
+
+@pytest.mark.parametrize("capacity", [np.int64(-4096), np.int8(-128), np.uint64((1 << 64) - 1)])
+def test_bad_sizes_of_other_kinds_of_whole_numbers(capacity: SupportsIndex) -> None:
+    with pytest.raises(errors.SegmentSizeError, match=r"power of two from \d+ to \d+"):
+        RingBuffer.create(capacity)
+
+
+@pytest.mark.parametrize(
+    "capacity", [4096.0, "4096", None, True, np.float64(4096), np.array(4096.0), np.True_]
+)
 def test_sizes_that_are_no_int_are_refused(capacity: object) -> None:
     with pytest.raises(errors.SegmentSizeError, match="must be an int"):
         RingBuffer.create(capacity)  # type: ignore[arg-type]
