@@ -16,8 +16,9 @@ REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements-peers.txt"
 
 def main() -> int:
     """Install; gives the exit status, which is 0 also where peers are missing."""
-    for line in REQUIREMENTS.read_text().splitlines():
-        if not line or line.startswith("#"):
+    for text in REQUIREMENTS.read_text().splitlines():
+        line, _, remark = (each.strip() for each in text.partition("#"))
+        if not line:
             continue
         name, _, wanted = line.partition("==")
         try:
@@ -26,6 +27,8 @@ def main() -> int:
         except PackageNotFoundError:
             pass
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", line]
+        if remark == "alone":
+            command.append("--no-deps")
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             why = (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
