@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+NAME = "echo"
+
 
 def handler(event: Any, context: Any) -> Any:
     """The body, with its content type."""
@@ -13,3 +15,25 @@ def handler(event: Any, context: Any) -> Any:
         "body": event.get("body", ""),
         "isBase64Encoded": event["isBase64Encoded"],
     }
+
+
+def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
+    """So many bytes, which are no text."""
+    return "POST", "/", {"content-type": "application/octet-stream"}, expected(size, seed)
+
+
+def expected(size: int, seed: int) -> bytes:
+    """The bytes that are sent."""
+    from random import Random
+
+    return Random(seed).randbytes(size)
+
+
+def fault(expected: bytes, body: bytes) -> str | None:
+    """The first byte that is another one."""
+    if body == expected:
+        return None
+    if len(body) != len(expected):
+        return f"{len(body)} bytes, not {len(expected)}"
+    first = next(at for at, each in enumerate(body) if each != expected[at])
+    return f"byte {first} is {body[first]}, not {expected[first]}"

@@ -1,0 +1,90 @@
+"""110.dynamic-html: a page from a template, with a list of random numbers.
+
+Source: SeBS (github.com/spcl/serverless-benchmarks), 100.webapps/110.dynamic-html: "an HTML from an
+existing template, with random numbers inserted to control the output", by jinja2; 10, 1000 and
+100000 numbers. Here the numbers come from the request's seed, the time from the request, and the
+template is compiled when the module is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from random import Random
+from typing import Any
+
+NAME = "110.dynamic-html"
+
+_TEMPLATE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Numbers for {{ user }}</title></head>
+<body>
+<h1>Hello, {{ user }}</h1>
+<p>Made at <time>{{ made }}</time>: {{ numbers | length }} numbers.</p>
+<ol>
+{% for number in numbers %}<li>{{ number }}</li>
+{% endfor %}</ol>
+</body>
+</html>
+"""
+
+with contextlib.suppress(ImportError):  # asv imports every module, also where this is missing
+    from jinja2 import Environment
+
+    _page = Environment(autoescape=True).from_string(_TEMPLATE)
+
+
+def handler(event: Any, context: Any) -> Any:
+    """The page, with its digest."""
+    if not event.get("body"):  # somebody asks whether it is up
+        return {}
+    asked = json.loads(event["body"])
+    numbers = Random(asked["seed"]).sample(range(1_000_000), asked["items"])
+    page = _page.render(user=asked["user"], made=asked["made"], numbers=numbers)
+    return {
+        "statusCode": 200,
+        "headers": {
+            "content-type": "text/html; charset=utf-8",
+            "x-sha256": hashlib.sha256(page.encode()).hexdigest(),
+        },
+        "body": page,
+    }
+
+
+def _asked(items: int, seed: int) -> dict[str, Any]:
+    day, second = divmod(seed, 86_400)
+    made = f"day {day}, {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+    return {"user": f"Zo\u00eb & <{seed}>", "made": made, "items": items, "seed": seed}
+
+
+def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
+    """For so many numbers; the name has what must be escaped."""
+    body = json.dumps(_asked(size, seed)).encode()
+    return "POST", "/", {"content-type": "application/json"}, body
+
+
+def expected(size: int, seed: int) -> bytes:
+    """The page, put together without jinja2."""
+    asked = _asked(size, seed)
+    user = asked["user"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    items = "".join(f"<li>{n}</li>\n" for n in Random(seed).sample(range(1_000_000), size))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n'
+        f'<head><meta charset="utf-8"><title>Numbers for {user}</title></head>\n'
+        f"<body>\n<h1>Hello, {user}</h1>\n"
+        f"<p>Made at <time>{asked['made']}</time>: {size} numbers.</p>\n"
+        f"<ol>\n{items}</ol>\n</body>\n</html>"
+    ).encode()
+
+
+def fault(expected: bytes, body: bytes) -> str | None:
+    """The first line that is another one."""
+    if body == expected:
+        return None
+    lines, wanted = body.split(b"\n"), expected.split(b"\n")
+    if len(lines) != len(wanted):
+        return f"{len(lines)} lines, not {len(wanted)}"
+    first = next(at for at, line in enumerate(lines) if line != wanted[at])
+    return f"line {first + 1} is {lines[first][:80]!r}, not {wanted[first][:80]!r}"

@@ -1,0 +1,199 @@
+"""The workloads: what a client asks each of them for, and whether an answer is right.
+
+    found = workload("110.dynamic-html")
+    method, path, headers, body = found.request("items=1000", seed=7)
+    ...  # ask whoever serves found.handler
+    found.check("items=1000", 7, status, answered_headers, answered_body)  # or raises WrongAnswer
+
+A workload is a module of this package. Its `handler` is served; beside it stand, for the side that
+measures,
+
+- `request(size, seed)`: (method, path and query, headers, body);
+- `expected(size, seed)`: what `fault` compares with, made without the handler's own code;
+- `fault(expected, body)`: what is wrong with an answer, in a few words, or None.
+
+They import what only they need when they are called: instances do not pay for it. Nothing here is
+imported by a handler, and no workload is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+DIGEST = "x-sha256"  # header of those answers that are the result itself
+_EXPECTED_KEPT = 16  # of echo up to 4 MiB each
+_SHOWN = 160  # characters of what is odd
+
+
+class WrongAnswer(AssertionError):
+    """An answer is not that of its request; the message says in one line why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One workload.
+
+    Attributes:
+        name: as the Serverless Benchmark Suite (SeBS) has it, where it has it.
+        module: in this package, as `benchmarks.baselines.servers` takes it.
+        variants: their names, the smallest first, and the size that each stands for.
+        imports: modules that an instance has imported when it is READY.
+        kind: the content type of answers, without parameters.
+        digest: whether answers are the result itself, and carry its SHA-256 in `DIGEST`.
+        seeded: whether answers differ with the seed.
+        memory_mb: `memory_limit_mb` with which the runtime can serve all variants, 4 at a time.
+    """
+
+    name: str
+    module: str
+    variants: Mapping[str, int]
+    imports: tuple[str, ...] = ()
+    kind: str = "application/json"
+    digest: bool = False
+    seeded: bool = True
+    memory_mb: int = 128
+
+    @property
+    def handler(self) -> str:
+        """As the configuration names it."""
+        return f"benchmarks.workloads.{self.module}:handler"
+
+    def missing(self) -> str | None:
+        """Why it cannot be served or checked here, and what would help; None if it can."""
+        for name in (each.partition(".")[0] for each in self.imports):
+            if importlib.util.find_spec(name) is None:
+                return f"{name} is not installed; python tools/install_peers.py brings it"
+        return None
+
+    def request(self, variant: str, seed: int) -> tuple[str, str, dict[str, str], bytes]:
+        """(method, path and query, headers, body) to ask with; the path is below the function's.
+
+        Raises:
+            ValueError: there is no such variant.
+        """
+        asked: tuple[str, str, dict[str, str], bytes]
+        asked = self._load().request(self._size(variant), seed)
+        return asked
+
+    def check(
+        self, variant: str, seed: int, status: int, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Compares an answer with what it must be. The first one of a variant and seed takes long.
+
+        Raises:
+            WrongAnswer: it is another one.
+            ValueError: there is no such variant.
+        """
+        fault = self._fault(
+            _expected(self.module, self._size(variant), seed), status, headers, body
+        )
+        if fault is not None:
+            words = " ".join(fault.split())
+            raise WrongAnswer(f"{self.name}, {variant}, seed {seed}: {words}")
+
+    def _fault(
+        self, expected: Any, status: int, headers: Mapping[str, str], body: bytes
+    ) -> str | None:
+        if status != 200:
+            return f"status {status}: {body[:_SHOWN]!r}"
+        given = {name.lower(): value for name, value in headers.items()}
+        kind = given.get("content-type", "")
+        if kind.partition(";")[0].strip() != self.kind:
+            return f"content type {kind[:_SHOWN]!r}, not {self.kind}"
+        if self.digest and given.get(DIGEST) != hashlib.sha256(body).hexdigest():
+            return f"{len(body)} bytes that have not the digest {given.get(DIGEST)!r}"
+        try:
+            fault: str | None = self._load().fault(expected, body)
+        except Exception as error:  # whatever a parser raises at what is none of its kind
+            return f"cannot be read: {type(error).__name__}: {str(error)[:_SHOWN]}"
+        return fault
+
+    def _size(self, variant: str) -> int:
+        if variant not in self.variants:
+            raise ValueError(f"{self.name} has no variant {variant!r}: {', '.join(self.variants)}")
+        return self.variants[variant]
+
+    def _load(self) -> ModuleType:
+        return _load(self.module)
+
+
+def _load(module: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.workloads.{module}")
+
+
+@functools.lru_cache(_EXPECTED_KEPT)
+def _expected(module: str, size: int, seed: int) -> Any:
+    return _load(module).expected(size, seed)
+
+
+def _sizes(unit: str, *sizes: int) -> dict[str, int]:
+    return {f"{unit}={size}": size for size in sizes}
+
+
+# Graphs have SeBS's sizes, as have the items; one of 100000 vertices has a million edges.
+_VERTICES = _sizes("vertices", 10, 10_000, 100_000)
+
+WORKLOADS: Mapping[str, Workload] = {
+    each.name: each
+    for each in (
+        Workload("noop", "noop", {"empty": 0}, seeded=False),
+        Workload(
+            "echo", "echo", _sizes("bytes", 1 << 10, 1 << 14, 1 << 16, 1 << 20, 4 << 20),
+            kind="application/octet-stream",
+        ),
+        Workload("010.sleep", "sleep", _sizes("ms", 1, 10, 100), ("json",)),
+        Workload(
+            "110.dynamic-html", "dynamic_html", _sizes("items", 10, 1_000, 100_000),
+            ("hashlib", "jinja2", "json", "random"), kind="text/html", digest=True, memory_mb=512,
+        ),
+        Workload(
+            "210.thumbnailer", "thumbnailer", _sizes("width", 640, 1_920, 3_840),
+            ("base64", "hashlib", "PIL", "PIL.Image", "PIL.JpegImagePlugin"),
+            kind="image/jpeg", digest=True, memory_mb=256,
+        ),
+        Workload(
+            "311.compression", "compression", _sizes("files", 10, 40, 160),
+            ("base64", "hashlib", "json", "random", "tempfile", "zipfile"),
+            kind="application/zip", digest=True,
+        ),
+        Workload(
+            "501.graph-pagerank", "graph_pagerank", _VERTICES, ("igraph", "json"), memory_mb=1024
+        ),
+        Workload(
+            "502.graph-mst", "graph_mst", _VERTICES, ("hashlib", "igraph", "json"), memory_mb=1024
+        ),
+        Workload(
+            "503.graph-bfs", "graph_bfs", _VERTICES, ("hashlib", "igraph", "json"), memory_mb=1024
+        ),
+        Workload(
+            "504.dna-visualisation", "dna_visualisation",
+            _sizes("bases", 1_000, 10_000, 100_000),
+            ("hashlib", "json", "numpy", "squiggle", "tqdm"), memory_mb=512,
+        ),
+        Workload(
+            "json-document", "json_document", _sizes("orders", 10, 1_000, 5_000),
+            ("hashlib", "json"), digest=True, memory_mb=256,
+        ),
+        Workload(
+            "crud-sqlite", "crud_sqlite", _sizes("items", 10, 100, 1_000), ("json", "sqlite3")
+        ),
+    )
+}  # fmt: skip
+
+
+def workload(name: str) -> Workload:
+    """The workload of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in WORKLOADS:
+        raise ValueError(f"there is no workload {name!r}: {', '.join(WORKLOADS)}")
+    return WORKLOADS[name]
