@@ -69,7 +69,7 @@ class Workload:
         """Why it cannot be served or checked here, and what would help; None if it can."""
         for name in (each.partition(".")[0] for each in self.imports):
             if importlib.util.find_spec(name) is None:
-                return f"{name} is not installed; python tools/install_peers.py brings it"
+                return f"{name} is not installed; make build brings it"
         return None
 
     def request(self, variant: str, seed: int) -> tuple[str, str, dict[str, str], bytes]:
@@ -164,13 +164,16 @@ WORKLOADS: Mapping[str, Workload] = {
             kind="application/zip", digest=True,
         ),
         Workload(
-            "501.graph-pagerank", "graph_pagerank", _VERTICES, ("igraph", "json"), memory_mb=1024
+            "501.graph-pagerank", "graph_pagerank", _VERTICES,
+            ("igraph", "json", "numpy"), memory_mb=1024,
         ),
         Workload(
-            "502.graph-mst", "graph_mst", _VERTICES, ("hashlib", "igraph", "json"), memory_mb=1024
+            "502.graph-mst", "graph_mst", _VERTICES,
+            ("hashlib", "igraph", "json", "numpy"), memory_mb=1024,
         ),
         Workload(
-            "503.graph-bfs", "graph_bfs", _VERTICES, ("hashlib", "igraph", "json"), memory_mb=1024
+            "503.graph-bfs", "graph_bfs", _VERTICES,
+            ("hashlib", "igraph", "json", "numpy"), memory_mb=1024,
         ),
         Workload(
             "504.dna-visualisation", "dna_visualisation",

@@ -331,6 +331,4 @@ def test_where_packages_are_missing_the_rest_goes_on() -> None:
         lacking = [package for package in each.imports if package in PACKAGES]
         assert (reasons[name] is not None) == bool(lacking)
         if lacking:
-            assert reasons[name] == (
-                f"{lacking[0]} is not installed; python tools/install_peers.py brings it"
-            )
+            assert reasons[name] == (f"{lacking[0]} is not installed; make build brings it")
