@@ -152,11 +152,10 @@ class Maker:
         except BaseException:
             instance.stop(grace_s=0)
             raise
-        with contextlib.suppress(RuntimeError):  # no more threads: the next one makes its own
-            threading.Thread(target=self._fill_stock, name="stock", daemon=True).start()
         return Made(instance, channel)
 
-    def _fill_stock(self) -> None:
+    def refill(self) -> None:
+        """Makes up for channels that were taken."""
         if self._refill.acquire(blocking=False):
             try:
                 with contextlib.suppress(OSError, AetherlessError):  # who needs one is told

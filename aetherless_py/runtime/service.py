@@ -40,6 +40,7 @@ from aetherless_py.start.http_instance import HttpInstance
 
 log = logging.getLogger("aetherless")
 
+REFILL_S = 0.02  # after an instance has begun to serve
 GRACE_S = 0.5  # for an instance that is ended while idle, or that is ending by itself
 # Starts and ends wait in threads, so many at a time. They are each function's own, and starts apart
 # from ends: one whose starts take long keeps neither others from starting nor itself from killing.
@@ -87,6 +88,7 @@ class Service:
         self._queue_deadlines = Deadlines(loop, self._timeout_s, self._waited_too_long)
         self._tasks: set[asyncio.Task[None]] = set()
         self._eviction: asyncio.TimerHandle | None = None
+        self._refill: asyncio.TimerHandle | None = None
         self._ends: set[asyncio.Task[None]] = set()  # of the tasks, those that end an instance
         self._stopping = 0  # instances that do not count for what is to come
         self._serving_waiting = self._closing = False
@@ -229,6 +231,17 @@ class Service:
         else:
             self._serve_waiting()
             self._plan_eviction()
+            # Later: a thread that makes a channel now would keep the first answer waiting.
+            if self._refill is None:
+                self._refill = self._loop.call_later(REFILL_S, self._refill_stock)
+
+    def _refill_stock(self) -> None:
+        self._refill = None
+        if not self._closing:
+            self._spawn_task(self._run_refill())
+
+    async def _run_refill(self) -> None:
+        await self._loop.run_in_executor(self._starters, self._maker.refill)
 
     def _put_into_service(self, made: Made) -> Serving:
         instance = made.instance
@@ -327,8 +340,9 @@ class Service:
             why: "shutdown" or "reload".
         """
         self._closing = True
-        if self._eviction is not None:
-            self._eviction.cancel()
+        for timer in (self._eviction, self._refill):
+            if timer is not None:
+                timer.cancel()
         self.hurry(deadline_s)
         while (self._waiting or self._under_way) and monotonic_ns() < self._until_ns:
             await asyncio.sleep(0.005)

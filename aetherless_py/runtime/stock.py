@@ -16,7 +16,7 @@ class Stock:
         size: how many are kept.
     """
 
-    def __init__(self, capacity_bytes: int, size: int = 1) -> None:
+    def __init__(self, capacity_bytes: int, size: int = 2) -> None:
         self._capacity_bytes, self._size = capacity_bytes, size
         self._ready: deque[Channel] = deque()
         self._lock = threading.Lock()
