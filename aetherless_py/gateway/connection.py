@@ -356,8 +356,8 @@ class Connection(asyncio.Protocol):
             self._app(request)
         else:
             self._waiting.append(request)
-            if len(self._waiting) >= PIPELINE:
-                self._pause()
+            if len(self._waiting) >= PIPELINE or self._body_bytes > JOIN_BYTES:
+                self._pause()  # else so many large bodies would lie here for one client
 
     def _pause(self) -> None:
         if not self._paused:

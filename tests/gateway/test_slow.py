@@ -17,7 +17,7 @@ import uvloop
 from aetherless_py.gateway.connection import Connection, HttpRequest, Settings
 from tests.gateway.conftest import Start
 from tests.gateway.raw import Raw, assert_unharmed, get
-from tests.gateway.up import Up, eventually
+from tests.gateway.up import WATCHDOG_S, Up, eventually
 
 SOON_S = 0.3  # a time-out that tests need not wait long for; each waits until it is over
 LARGE = (4 << 20) - (200 << 10)
@@ -86,7 +86,7 @@ def test_an_idle_connection_is_closed() -> None:
         connection.check_time(loop.time())  # not yet
         assert settings.connections
         connection.check_time(loop.time() + 2 * SOON_S)
-        assert await reader.read() == b""
+        assert await asyncio.wait_for(reader.read(), WATCHDOG_S) == b""
         assert not settings.connections
         writer.close()
         server.close()
