@@ -14,12 +14,9 @@ from aetherless_py.runtime.worker import Worker
 
 def worker() -> Worker:
     """The one that serves this function: what it holds, its function can reach."""
-    frame = sys._getframe()
-    while frame is not None:
-        if isinstance(found := frame.f_locals.get("self"), Worker):
-            return found
-        frame = frame.f_back  # type: ignore[assignment]
-    raise LookupError("no worker on the stack")
+    return next(
+        found for each in frames() if isinstance(found := each.f_locals.get("self"), Worker)
+    )
 
 
 def sockets() -> list[int]:
@@ -69,7 +66,7 @@ def poke(event: Any, context: Any) -> Any:
         number = next(
             each.f_locals["number"]
             for each in frames()
-            if "number" in each.f_locals and "message" in each.f_locals
+            if isinstance(each.f_locals.get("self"), Worker) and "number" in each.f_locals
         )
         channel.answer(number, bytes.fromhex(value))
     elif what == "look":
