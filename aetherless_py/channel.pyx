@@ -130,6 +130,9 @@ cdef class Channel:
             producer.close()
             raise
         self.producer = producer
+        if not caller:
+            # A handler may have acted on it: its caller knows that this is not known.
+            self.consumer.skip_handed_out()
         self.is_caller, self.is_server = caller, not caller
         return 0
 
@@ -382,7 +385,7 @@ cdef class Channel:
         if not self.is_server:
             self.open_as(False)
         request = self.next_request(timeout, True)
-        return number_of(self.consumer.index + self.consumer.peeked), request
+        return number_of(self.consumer.mark_handed_out()), request
 
     def answer(self, uint32_t number, payload, timeout=None):
         """Answers a request.
@@ -449,7 +452,7 @@ cdef class Channel:
         try:
             while True:
                 request = self.next_request(timeout, views)
-                number = number_of(self.consumer.index + self.consumer.peeked)
+                number = number_of(self.consumer.mark_handed_out() if views else self.consumer.index)
                 try:
                     answer = handler(request, reserve) if views else handler(request)
                     producer.tag = number

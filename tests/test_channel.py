@@ -454,6 +454,100 @@ def test_a_server_that_dies_in_a_call(channel: Channel) -> None:
         assert successor.finish() == "1\n"
 
 
+ONCE = """
+from aetherless_py.channel import Channel
+channel = Channel.attach(sys.argv[2])
+log = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND)
+def act(request):
+    os.write(log, request + b"\\n")
+    if request == b"die":
+        os.kill(os.getpid(), 9)
+    if request == b"close":
+        channel.close()
+        sys.exit()
+    time.sleep(0.001)
+    return request
+def fill(request, reserve):
+    text = act(bytes(request))
+    reserve(len(text))[:] = text
+def receive():
+    while True:
+        number, request = channel.receive()
+        text = bytes(request)
+        request.release()
+        act(text)
+        channel.answer(number, text)
+        channel.release()
+channel.bell(-1)  # takes the part of a server, and no request yet
+say("ready")
+"""
+WAYS_OF_SERVING = {
+    "serve": "channel.serve(act)",
+    "serve_views": "channel.serve_views(fill)",
+    "receive": "receive()",
+}
+
+
+@pytest.mark.parametrize("end", [b"die", b"close"])
+@pytest.mark.parametrize("way", WAYS_OF_SERVING)
+def test_a_successor_does_not_repeat_what_its_predecessor_was_at(
+    channel: Channel, tmp_path: Path, way: str, end: bytes
+) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    code = ONCE + WAYS_OF_SERVING[way]
+    for text in (b"one", b"two"):
+        with Child(code, "", channel.name, str(log)) as child:
+            assert child.line() == "ready"
+            assert channel.call(text, timeout=WATCHDOG_S) == text
+            with pytest.raises((errors.PeerDiedError, errors.PeerClosedError)):
+                channel.call(end, timeout=WATCHDOG_S)
+    assert log.read_bytes().split() == [b"one", end, b"two", end]
+
+
+@pytest.mark.parametrize("way", WAYS_OF_SERVING)
+def test_no_request_is_handled_twice_whenever_servers_are_killed(
+    channel: Channel, tmp_path: Path, way: str
+) -> None:
+    choose = np.random.default_rng(12)
+    log = tmp_path / "log"
+    log.touch()
+    number = answered = 0
+    for _ in range(25):  # each answers something before it is killed
+        code = ONCE + WAYS_OF_SERVING[way]
+        with Child(code, "", channel.name, str(log)) as child:
+            assert child.line() == "ready"
+            killer = threading.Timer(float(choose.uniform(0, 0.03)), child.process.kill)
+            with pytest.raises(errors.PeerDiedError):
+                while True:
+                    number += 1
+                    text = b"%d" % number
+                    assert channel.call(text, timeout=WATCHDOG_S) == text
+                    answered += 1
+                    if killer.ident is None:
+                        killer.start()
+            killer.join()
+    handled = [int(line) for line in log.read_bytes().split()]
+    assert handled == sorted(set(handled))
+    assert len(handled) >= answered >= 25
+
+
+@pytest.mark.parametrize("mark", [1, 64, 127, 128, 192, 256, 1 << 63, (1 << 64) - 64])
+def test_a_mark_that_makes_no_sense_is_not_believed(channel: Channel, mark: int) -> None:
+    """Of what was given out: it lies behind the index of the side that takes."""
+    for text in (b"one", b"two"):
+        with pytest.raises(errors.RingTimeoutError):
+            channel.call(text, timeout=0)
+    with Path("/dev/shm", channel.name.lstrip("/")).open("r+b") as segment:
+        segment.seek(layout.OFFSET_TAIL + 8)
+        segment.write(struct.pack("Q", mark))
+    with Channel.attach(channel.name) as server, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(server.serve, bytes, WATCHDOG_S)
+        assert channel.call(b"three", timeout=WATCHDOG_S) == b"three"
+        channel.close()
+        assert served.result(WATCHDOG_S) == {64: 2, 128: 1}.get(mark, 3)
+
+
 def test_a_server_that_is_replaced_in_a_call(channel: Channel) -> None:
     """The caller sleeps while one server dies and another one comes: it still hears of it."""
     with serving(channel) as first, ThreadPoolExecutor(1) as pool:

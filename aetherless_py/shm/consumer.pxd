@@ -18,4 +18,6 @@ cdef class Consumer(Side):
     cdef object take(self)
     cdef object get(self, uint64_t deadline_ns, bint block)
     cdef object get_view(self, uint64_t deadline_ns)
+    cdef uint64_t mark_handed_out(self) noexcept
+    cdef int skip_handed_out(self) except -1
     cpdef release(self)

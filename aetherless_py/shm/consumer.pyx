@@ -252,6 +252,21 @@ cdef class Consumer(Side):
         """
         return self.get_view(deadline(timeout))
 
+    cdef uint64_t mark_handed_out(self) noexcept:
+        """Marks the peeked message as one that no successor shall take again; gives where it ends."""
+        cdef uint64_t end = self.index + self.peeked
+        native.aether_hand_out(self.side, end)
+        return end
+
+    cdef int skip_handed_out(self) except -1:
+        """Goes past a message that a predecessor has marked and not released."""
+        cdef uint64_t end = native.aether_handed_out(self.side)
+        # Believed only as far as it lies between the indices.
+        if 0 < end - self.index <= self.cached - self.index and not end & ALIGN_MASK:
+            self.index = end
+            publish(self)
+        return 0
+
     cpdef release(self):
         """Gives the peeked message's memory back to the producer.
 

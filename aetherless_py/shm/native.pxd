@@ -83,6 +83,8 @@ cdef extern from "wait.h" nogil:
     bint aether_fence_register()
     uint64_t aether_peer_index(aether_side *peer)
     uint64_t aether_own_index(aether_side *mine)
+    void aether_hand_out(aether_side *mine, uint64_t end)
+    uint64_t aether_handed_out(aether_side *mine)
     uint32_t aether_role_state(aether_role *role)
     bint aether_is_open(uint32_t state)
     bint aether_is_closed(uint32_t state)

@@ -68,6 +68,8 @@ typedef struct {
 /* One side's index, written by that side alone. */
 typedef struct {
     _Atomic uint64_t index;
+    _Atomic uint64_t handed_out; /* a channel's server only: where the last request ends that its
+                                  * handler was given. Beyond index, the handler may be at it. */
 } aether_side;
 
 /* What the peer must know of a side beyond its index. */

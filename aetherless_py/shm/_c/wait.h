@@ -102,6 +102,16 @@ static inline uint64_t aether_own_index(aether_side *mine) {
     return atomic_load_explicit(&mine->index, memory_order_relaxed); /* only we write it */
 }
 
+/* Before a handler acts: a successor of ours shall see it. Release pairs with the acquire in
+ * `aether_handed_out`; what a killed process stored before it acted is there for the next one. */
+static inline void aether_hand_out(aether_side *mine, uint64_t end) {
+    atomic_store_explicit(&mine->handed_out, end, memory_order_release);
+}
+
+static inline uint64_t aether_handed_out(aether_side *mine) {
+    return atomic_load_explicit(&mine->handed_out, memory_order_acquire); /* pairs: aether_hand_out */
+}
+
 static inline uint32_t aether_role_state(aether_role *role) {
     return atomic_load_explicit(&role->state, memory_order_acquire);
 }
