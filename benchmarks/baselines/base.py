@@ -97,7 +97,8 @@ class Transport(ABC):
         folder: a private folder for names; empty at first, and again after `close`.
         message_bytes: the largest message that will be sent.
         mode: what the server does.
-        timeout_s: how long `call` and `receive` wait; None for ever, which is what is timed.
+        timeout_s: how long the client's `call` and `receive` wait; None for ever, which is what is
+            timed. The server always waits for as long as its client lives.
     """
 
     name: ClassVar[str]
@@ -282,6 +283,7 @@ def _serve(transport: Transport, cpu: int | None, parent: int, ready: Connection
     die_with_parent(parent)
     if cpu is not None:
         pin(cpu)
+    transport.timeout_s = None  # else a client that comes late would find that it has given up
     transport.serve(ready)
 
 

@@ -181,6 +181,9 @@ class Iceoryx2Link(Link):
         self._held = self._view = None
 
     def _look(self, polls: int) -> None:
+        # The end's message may be lost with the port that it came from.
+        if self._server is None and self._services[0].dynamic_config.number_of_publishers < 1:
+            raise PeerGoneError("the client has closed")
         if self._server is not None and not self._server.is_alive():
             raise PeerGoneError("the server has ended")
         if self._timeout_s is not None:

@@ -61,10 +61,19 @@ class ZeroMqLink(Link):
         self.socket.linger = 1000
         self.socket.rcvtimeo = int(SLICE_S * 1e3)  # costs nothing: it is poll's own time-out
         self._again = zmq.Again
+        if server is None:
+            # A server has one answer under way at most, for which there is always room: unless the
+            # client is gone. To wait would be for ever.
+            self.socket.sndtimeo = 0
+            # The message of the end is lost where an answer meets the closed connection first.
+            self._gone = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._server, self._timeout_s = server, timeout_s
 
     def send(self, payload: Payload) -> None:
-        self.socket.send(payload)
+        try:
+            self.socket.send(payload)
+        except self._again:
+            raise PeerGoneError("the peer has closed") from None
 
     def receive(self) -> Payload:
         try:
@@ -79,11 +88,16 @@ class ZeroMqLink(Link):
         try:
             return self.socket.recv()
         except self._again:
+            if self._server is None and self._gone.poll(0):
+                raise PeerGoneError("the peer has closed") from None
             return None
 
     def close(self) -> None:
         if not self.socket.closed:
             with contextlib.suppress(self._again):
                 self.socket.send(_END, 1)  # NOBLOCK
+            if self._server is None:
+                self.socket.disable_monitor()
+                self._gone.close()
             self.socket.close()
             self._context.term()
