@@ -66,12 +66,14 @@ history: machine ## measure the last N commits in full (N=10)
 	$(BIN)/python -m tools.export --all-history
 	$(BIN)/asv publish
 
+# With a store of its own: asv would write over what was measured of the same commits.
 compare: machine ## measure BASE and CONTENDER side by side and compare them (main, HEAD)
-	$(BIN)/asv continuous --interleave-rounds --record-samples $(BASE) $(CONTENDER)
+	sed 's|"\.asv/results"|".asv/compare"|' asv.conf.json > asv.compare.json
+	AETHERLESS_JOURNAL_DIR=$(CURDIR)/.asv/compare/journal $(BIN)/asv --config asv.compare.json continuous --interleave-rounds --record-samples $(BASE) $(CONTENDER)
 
 publish: machine ## make html/ anew from what was measured
 	$(BIN)/asv publish
 
 clean: ## remove what was built and measured here
-	rm -rf .venv .asv build html *.egg-info aetherless_py/*.so aetherless_py/*/*.so
+	rm -rf .venv .asv asv.compare.json build html *.egg-info aetherless_py/*.so aetherless_py/*/*.so
 	rm -f $(patsubst %.pyx,%.c,$(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx))
