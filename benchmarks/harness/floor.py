@@ -6,17 +6,13 @@ much on a machine whose cores share a cache.
 
 from __future__ import annotations
 
-import atexit
-import functools
-import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 
+from benchmarks.harness.c_program import compiled
 from benchmarks.harness.statistics import Floats
 
 Kind: TypeAlias = Literal["bounce", "pingpong", "oneway", "same", "copy"]
@@ -45,7 +41,7 @@ def floor_samples(
         NotImplementedError: no C compiler.
         RuntimeError: the program failed.
     """
-    command = [_program(), kind, str(size_bytes), str(count), str(cpus[0]), str(cpus[1])]
+    command = [compiled(SOURCE), kind, str(size_bytes), str(count), str(cpus[0]), str(cpus[1])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
     except subprocess.TimeoutExpired as late:
@@ -53,18 +49,3 @@ def floor_samples(
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
     return np.array(done.stdout.split(), dtype=np.float64)
-
-
-@functools.cache
-def _program() -> str:
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if not compiler:
-        raise NotImplementedError("no C compiler: the machine's floor cannot be measured")
-    folder = tempfile.mkdtemp(prefix="aetherless-floor-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    program = f"{folder}/floor"
-    command = [*compiler.split(), "-O3", "-std=gnu11", "-o", program, str(SOURCE)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise NotImplementedError(f"{command[0]} cannot compile the floor: {done.stderr.strip()}")
-    return program

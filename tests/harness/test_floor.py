@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import floor
+from benchmarks.harness import c_program, floor
 from benchmarks.harness.processes import available_cpus
 
 TIMEOUT_S = 60.0
@@ -54,7 +54,7 @@ def test_the_watchdog_ends_both_processes(cpus: tuple[int, int]) -> None:
 
 
 def test_no_compiler_is_not_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    floor._program.cache_clear()
+    c_program.compiled.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     with pytest.raises(NotImplementedError, match="no C compiler"):
