@@ -1,0 +1,46 @@
+"""What is kept of each request, in arrays that are there before the run."""
+
+from __future__ import annotations
+
+import base64
+from array import array
+from typing import Any
+
+import numpy as np
+
+_DURATIONS = ("intended_ns", "lag_ns", "connect_ns", "service_ns")
+
+
+class Record:
+    """One place for each request of a run. Their sum from lag to service is the latency.
+
+    Attributes:
+        intended_ns: the intended start, from the run's.
+        lag_ns: from the intended start until the generator turned to the request.
+        connect_ns: from then until its new connection was up; 0 on a kept one.
+        service_ns: from the send until the whole answer, or until the failure, was there.
+        outcome: of `outcomes`.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.intended_ns = array("q", bytes(8 * count))
+        self.lag_ns = array("q", bytes(8 * count))
+        self.connect_ns = array("q", bytes(8 * count))
+        self.service_ns = array("q", bytes(8 * count))
+        self.outcome = array("h", bytes(2 * count))
+
+    def packed(self, count: int) -> dict[str, str]:
+        """The first `count` places as texts that JSON can carry."""
+        return {
+            name: base64.b64encode(getattr(self, name)[:count].tobytes()).decode()
+            for name in (*_DURATIONS, "outcome")
+        }
+
+
+def unpacked(packed: dict[str, str]) -> dict[str, Any]:
+    """The arrays of `Record.packed`, as numpy's."""
+    found: dict[str, Any] = {
+        name: np.frombuffer(base64.b64decode(packed[name]), dtype=np.int64) for name in _DURATIONS
+    }
+    found["outcome"] = np.frombuffer(base64.b64decode(packed["outcome"]), dtype=np.int16)
+    return found

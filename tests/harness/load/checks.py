@@ -1,0 +1,19 @@
+"""Checks that the generator's process calls."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.harness.load.connection import Headers
+
+
+def slow(_status: int, _headers: Headers, _body: bytes) -> None:
+    """Keeps the generator from sending."""
+    time.sleep(0.05)
+
+
+def says_hello(status: int, headers: Headers, body: bytes) -> None:
+    assert status == 200
+    assert dict(headers)[b"X-Kind"] == b"greeting", headers
+    if body != b"hello":
+        raise ValueError(f"{body!r} is no greeting")

@@ -1,0 +1,309 @@
+"""Runs against real servers: what is kept of each request, and every class of failure."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.harness.load.arrivals import burst, constant, poisson, replayed
+from benchmarks.harness.load.request import Request
+from benchmarks.harness.load.result import LoadResult
+from benchmarks.harness.load.run import Closed, Load, run
+from benchmarks.harness.noop_server import noop_server
+from benchmarks.harness.processes import ChildFailedError, WatchdogError, available_cpus
+from tests.harness.load.servers import (
+    HELLO,
+    Behaviour,
+    answering,
+    closing_after,
+    resetting,
+    serving,
+    silent,
+)
+
+CHECK = "tests.harness.load.checks:says_hello"
+WATCHDOG_S = 60.0
+
+
+def sent(behave: Behaviour, **options: Any) -> LoadResult:
+    with serving(behave) as port:
+        return run(_load(port, **options), watchdog_s=WATCHDOG_S)
+
+
+def _load(port: int, **options: Any) -> Load:
+    options.setdefault("arrivals", constant(200, 0.2))
+    return Load(request=Request("127.0.0.1", port), **options)
+
+
+def test_each_request_is_kept_with_its_parts() -> None:
+    schedule = poisson(500, 1.0, seed=3)
+    with noop_server() as port:
+        came = run(_load(port, arrivals=schedule), available_cpus()[0], WATCHDOG_S)
+    assert came.intended_ns.tolist() == schedule.intended_ns.tolist()
+    assert came.seed == came.as_dict()["seed"] == 3
+    assert came.offered_per_s == schedule.offered_per_s
+    assert came.failures == {} and came.success_rate == 1
+    for part in (came.lag_ns, came.connect_ns, came.service_ns):
+        assert len(part) == came.requests == len(schedule.intended_ns)
+        assert (part >= 0).all()
+    assert (came.latency_ns == came.lag_ns + came.connect_ns + came.service_ns).all()
+    # Kept: only those who found none idle had to connect.
+    assert 0 < (came.connect_ns > 0).sum() == came.connections_opened < came.requests
+    assert came.elapsed_ns >= came.intended_ns[-1]
+    told = json.loads(json.dumps(came.as_dict(), allow_nan=False))
+    assert told["arrivals"]["kind"] == "poisson"
+    assert told["requests"] == came.requests
+    assert told["histogram"] == came.histogram.encoded()
+    # Right answers until the last one's end, of what was to be sent in a second.
+    assert came.achieved_per_s == pytest.approx(came.requests / (came.elapsed_ns / 1e9))
+
+
+def test_a_trace_is_sent_as_it_was_written(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    trace.write_text("0.01\n" * 20 + "0\n" * 5)
+    with noop_server() as port:
+        came = run(_load(port, arrivals=replayed(trace)), watchdog_s=WATCHDOG_S)
+    assert came.succeeded == 25
+    assert came.intended_ns.tolist() == [10_000_000 * min(each, 20) for each in range(1, 26)]
+    assert came.arrivals == {"kind": "trace", "path": str(trace)}
+    assert (np.diff(came.intended_ns + came.lag_ns) >= 0).all()
+    assert any("few samples for p99: 25 requests" in each for each in came.warnings)
+    assert came.percentile_ns(99) is None
+
+
+def test_answers_are_checked() -> None:
+    came = sent(answering(HELLO), check=CHECK)
+    assert came.succeeded == 40
+    came = sent(answering(HELLO, HELLO.replace(b"hello", b"howdy")), check=CHECK)
+    assert came.failures == {"wrong answer": 20}
+    assert came.why == {"wrong answer": "b'howdy' is no greeting"}
+    assert came.success_rate == 0.5
+    assert came.connections_opened < 40  # an answer that is wrong ends no connection
+
+
+@pytest.mark.parametrize(
+    ("behave", "failure"),
+    [
+        (resetting, "reset"),
+        (closing_after(b""), "reset"),
+        (closing_after(HELLO[:-2]), "reset"),
+        (closing_after(HELLO[:20]), "reset"),
+        (answering(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), "status 503"),
+        (answering(b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno"), "status 404"),
+        (answering(b"HTTP/1.1 302 There\r\nContent-Length: 0\r\n\r\n"), "wrong answer"),
+        (answering(b"what?\r\n\r\n"), "wrong answer"),
+        (answering(HELLO + HELLO), "wrong answer"),
+        (silent, "timeout"),
+        (answering(HELLO[:-2]), "timeout"),
+        (answering(b"HTTP/1.1 100 Continue\r\n\r\n"), "timeout"),
+    ],
+)
+def test_failures_have_classes(behave: Behaviour, failure: str) -> None:
+    came = sent(behave, timeout_s=0.5 if failure == "timeout" else 30)
+    assert came.failures == {failure: 40}
+    assert list(came.why) == [failure]
+    assert came.success_rate == came.achieved_per_s == 0
+    assert came.requests == 40
+    assert np.isinf(came.latency_ns).all()
+    assert came.latency is None
+    told = came.as_dict()
+    assert told["percentiles_ns"]["p50"] == "inf"
+    assert told["histogram"] and told["service"] is None
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        answering(b"HTTP/1.1 100 Continue\r\n\r\n" + HELLO),
+        answering(b"HTTP/1.1 200 OK\r\nX-Kind: greeting\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
+        closing_after(HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")),
+        closing_after(b"HTTP/1.1 200 OK\r\nX-Kind: greeting\r\n\r\nhello"),
+    ],
+)  # fmt: skip
+def test_every_framing_of_an_answer_is_understood(behave: Behaviour) -> None:
+    assert sent(behave, check=CHECK, timeout_s=30).failures == {}
+
+
+def test_nobody_who_listens_is_a_class_of_its_own() -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody else gets the port
+        taken.bind(("127.0.0.1", 0))
+        came = run(_load(taken.getsockname()[1]), watchdog_s=WATCHDOG_S)
+    assert came.failures == {"connect": 40}
+    assert "refused" in came.why["connect"].lower()
+
+
+def test_no_more_connections_than_allowed() -> None:
+    came = sent(silent, most_connections=3, timeout_s=1.0)
+    assert came.connections_opened == 3
+    assert came.failures == {"no connection": 37, "timeout": 3}
+    assert came.why["no connection"] == "all 3 connections were in use"
+
+
+def test_a_connection_that_was_given_up_makes_room() -> None:
+    load = {"arrivals": constant(10, 1.0), "most_connections": 1, "timeout_s": 0.05}
+    came = sent(silent, **load)
+    assert came.connections_opened > 1
+    assert came.failures["timeout"] + came.failures.get("no connection", 0) == 10
+
+
+def test_failures_stay_in_the_denominator() -> None:
+    def behave(connection: socket.socket, number: int) -> bool:
+        return answering(HELLO)(connection, number) if number % 50 else resetting(connection, 0)
+
+    came = sent(behave, arrivals=constant(1000, 1.1))
+    assert came.failures == {"reset": 22}
+    assert came.success_rate == pytest.approx(1078 / 1100)
+    assert came.percentile_ns(99) == math.inf
+    assert came.as_dict()["percentiles_ns"]["p99"] == "inf"
+    assert came.latency is not None
+    assert came.latency.p99_ns is None and came.latency.p95_ns is not None
+    assert math.isinf(came.histogram.percentile_ns(99))
+    assert came.histogram.failed == 22
+
+
+def test_a_generator_that_is_late_says_so() -> None:
+    with noop_server() as port:
+        slow = "tests.harness.load.checks:slow"
+        came = run(_load(port, arrivals=constant(100, 0.5), check=slow), watchdog_s=WATCHDOG_S)
+        assert came.invalid is not None and "the generator was the bottleneck" in came.invalid
+        assert came.warnings[0] == f"invalid: {came.invalid}"
+        assert came.as_dict()["valid"] is False
+        # It is in the latency, too: that runs from the intended start.
+        assert (came.latency_ns >= came.lag_ns).all()
+        allowed = _load(port, check=slow, lag_bound_ns=60_000_000_000)
+        came = run(allowed, watchdog_s=WATCHDOG_S)
+    assert came.invalid is None and came.as_dict()["valid"] is True
+
+
+def test_bursts_open_what_they_need() -> None:
+    came = sent(answering(HELLO), arrivals=burst(20, 0.2, 0.6), connections_before=20)
+    assert came.failures == {}
+    assert came.requests == 60
+    assert came.connections_opened == 20
+    assert (came.connect_ns == 0).all()
+
+
+def test_a_closed_loop_has_one_request_on_each_connection() -> None:
+    with noop_server() as port:
+        came = run(_load(port, arrivals=Closed(3, 300)), watchdog_s=WATCHDOG_S)
+    assert came.requests == came.succeeded == 300
+    assert came.connections_opened == 3
+    assert (came.lag_ns == 0).all()
+    ends_ns = np.sort(came.intended_ns + came.connect_ns + came.service_ns)
+    # The n-th request begins when n - 3 have ended, and not before.
+    assert (came.intended_ns[3:] >= ends_ns[:-3]).all()
+
+
+def test_a_closed_loop_ends_with_its_time() -> None:
+    came = sent(silent, arrivals=Closed(2, 1_000_000, duration_s=0.3), timeout_s=0.1)
+    assert came.failures == {"timeout": came.requests}
+    assert came.intended_ns.max() < 0.3e9
+
+
+def test_body_and_headers_arrive() -> None:
+    seen: list[bytes] = []
+    with serving(answering(HELLO), seen) as port:
+        asked = Request("127.0.0.1", port, "/a?b", "POST", [("X-A", "b")], b"\0body" * 30_000)
+        came = run(Load(request=asked, arrivals=constant(100, 0.1)), watchdog_s=WATCHDOG_S)
+    assert came.succeeded == 10
+    head = b"POST /a?b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nX-A: b\r\nContent-Length: 150000\r\n\r\n"
+    assert seen == [head % port + b"\0body" * 30_000] * 10
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
+def test_https(tmp_path: Path) -> None:
+    certificate, key = str(tmp_path / "certificate"), str(tmp_path / "key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    for trusted, failures in ((certificate, {}), (None, {"connect": 10})):
+        with serving(answering(HELLO), tls=context) as port:
+            asked = Request("127.0.0.1", port, tls=True, ca_file=trusted)
+            load = Load(request=asked, arrivals=constant(50, 0.2), check=CHECK)
+            assert run(load, watchdog_s=WATCHDOG_S).failures == failures
+
+
+def test_a_watchdog_ends_a_run() -> None:
+    with serving(silent) as port, pytest.raises(WatchdogError):
+        run(_load(port, timeout_s=600), watchdog_s=3.0)
+
+
+def test_what_cannot_be_begun_is_an_error() -> None:
+    with noop_server() as port, pytest.raises(ChildFailedError, match="No module named 'nowhere'"):
+        run(_load(port, check="nowhere:check"), watchdog_s=WATCHDOG_S)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(ChildFailedError, match="refused"):
+            run(_load(taken.getsockname()[1], connections_before=1), watchdog_s=WATCHDOG_S)
+
+
+def test_nothing_stays_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with noop_server() as port:
+        run(_load(port), watchdog_s=WATCHDOG_S)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"timeout_s": 0}, "time-out 0: give"),
+        ({"timeout_s": float("nan")}, "time-out nan: give"),
+        ({"most_connections": 0}, "0 connections: give"),
+        ({"connections_before": 5, "most_connections": 4}, "5 connections before the run: 4"),
+        ({"lag_bound_ns": 0}, "lag bound 0: give"),
+        ({"check": "module"}, "give module:function"),
+    ],
+)
+def test_bad_loads_get_one_clear_line(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
+        _load(80, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((0, 1), "0 connections: give"),
+        ((2, 1), "2 connections: give"),
+        ((1, 0), "0 requests: give"),
+        ((1, 1, 0.0), "duration 0.0: give"),
+    ],
+)
+def test_bad_closed_loops_get_one_clear_line(arguments: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Closed(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"host": "a b"}, "host 'a b'"),
+        ({"port": 0}, "port 0"),
+        ({"path": "x"}, "path 'x'"),
+        ({"path": "/a\r\nb"}, "path"),
+        ({"method": "HEAD"}, "method 'HEAD'"),
+        ({"method": "G T"}, "method 'G T'"),
+        ({"headers": [("A", "b\r\nC: d")]}, "is none of HTTP"),
+        ({"headers": [("Content-Length", "3")]}, "set by the generator"),
+    ],
+)
+def test_bad_requests_get_one_clear_line(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
+        Request(**{"host": "127.0.0.1", "port": 80, **changed})
+    assert "\n" not in str(caught.value)
