@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -332,42 +333,64 @@ def test_stop_leaves_nothing_while_the_strategy_goes_on(name: str) -> None:
             assert not _left(before)
 
 
+class _Killer(threading.Thread):
+    """Kills what begins below this process, that long after the first of it was there.
+
+    Counted from the call, a moment could be one at which there is nobody to be killed: some take
+    their time before they have a process, and a start with cold caches takes longer than the next.
+    Who is late, when the start is over, kills nobody.
+    """
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__()
+        self._after_s, self._over = after_s, threading.Event()
+        self._others = self._children()
+        self.born_s = time.monotonic()
+        self.killed = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._new():
+            if self._over.wait(0.0005):  # and the start has its turn
+                return
+        self.born_s = time.monotonic()
+        if self._over.wait(self._after_s):
+            return  # what is there now is left over, and for the test to find
+        for one in self._new():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+                self.killed += 1
+
+    def _new(self) -> set[psutil.Process]:
+        return self._children() - self._others
+
+    @staticmethod
+    def _children() -> set[psutil.Process]:
+        return set(psutil.Process().children(recursive=True))
+
+
 def test_kills_while_it_starts_leave_nothing(name: str) -> None:
     with prepared(name, _echo()) as made:
-        began = time.monotonic()
-        made.start().stop(grace_s=0)
-        takes_s = time.monotonic() - began
+        made.start().stop(grace_s=0)  # with whatever is not in the caches yet
+        with _Killer(after_s=60) as spared:
+            instance = made.start()
+            ready_s = time.monotonic()
+            instance.stop(grace_s=0)
+        assert spared.killed == 0
+        takes_s = ready_s - spared.born_s
         before = _state()
-        others = {one.pid for one in psutil.Process().children(recursive=True)}
-
-        def new_children() -> list[psutil.Process]:
-            found = psutil.Process().children(recursive=True)
-            return [one for one in found if one.pid not in others]
-
         killed = 0
         for part in (0.0, 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0):
-            done = threading.Event()
-
-            def kill(part: float = part, done: threading.Event = done) -> None:
-                nonlocal killed
-                done.wait(part * takes_s)
-                # Some take their time before there is a process: until there is one to be killed.
-                while not (found := new_children()) and not done.is_set():
-                    pass
-                for one in found:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        one.kill()
-                        killed += 1
-
-            killer = threading.Thread(target=kill)
-            killer.start()
-            try:
+            with _Killer(part * takes_s) as killer, contextlib.suppress(errors.StartError):
                 made.start().stop(grace_s=0)
-            except errors.StartError:
-                pass
-            finally:
-                done.set()
-                killer.join()
+            killed += killer.killed
         assert killed
         assert not _left(before)
         assert made.start().invoke(b"next") == b"next"
