@@ -1,0 +1,70 @@
+"""What the tests of the baselines of starting have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aetherless_py.start.base import Function, Strategy
+from benchmarks.baselines.starts import baseline
+from benchmarks.baselines.starts.child import FUNCTIONS
+from tests.start.support import descriptors
+
+CONTAINERS = {"container", "lambda_runtime_container"}
+
+
+def able(name: str) -> str:
+    """That name; skips where this machine lacks what it needs."""
+    if why := baseline(name).missing():
+        pytest.skip(f"{name}: {why}")
+    return name
+
+
+def echo(*imports: str) -> Function:
+    """The function that all baselines are measured with."""
+    return Function("cold:echo", imports, (FUNCTIONS,), {}, ready_timeout_s=60)
+
+
+def odd(scripts: str) -> Function:
+    """One that does on request what functions should not do."""
+    return Function("odd:do", (), (scripts,), {}, ready_timeout_s=60)
+
+
+@contextlib.contextmanager
+def prepared(name: str, function: Function) -> Iterator[Strategy]:
+    """A baseline ready to start."""
+    with baseline(name) as made:
+        made.prepare(function)
+        yield made
+
+
+def state() -> set[str]:
+    """What instances could leave of themselves, each thing by a name."""
+    found = {f"process {one.pid} under this one" for one in psutil.Process().children(True)}
+    for one in psutil.process_iter():  # wherever it hangs
+        with contextlib.suppress(psutil.Error, OSError):
+            if one.environ().get("AETHER_TEST") == str(os.getpid()):
+                found.add(f"process {one.pid}")
+    # Not by pathlib, which raises where a folder goes away while it looks.
+    for pattern in ("aetherless-*", "*/aetherless-*"):
+        found |= set(glob.glob(f"/sys/fs/cgroup/{pattern}"))
+    for folder, folders, files in os.walk(tempfile.gettempdir()):
+        found |= {os.path.join(folder, name) for name in (*folders, *files)}
+    found |= set(Path("/proc/self/mountinfo").read_text().splitlines())
+    return found | {f"descriptor {number}" for number in range(descriptors())}
+
+
+def left(before: set[str]) -> set[str]:
+    """What is there beyond that; the kernel, and others' tests, have some time to end theirs."""
+    until = time.monotonic() + 30
+    while (found := state() - before) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
