@@ -116,14 +116,14 @@ def test_a_request_that_waits_for_the_ones_before_is_not_slow(up: Start) -> None
 
 
 def test_the_answer_is_whole_after_a_half_close(up: Start) -> None:
-    runtime = up({"id": "does"}, {"id": "echo"})
+    runtime = up({"id": "does"}, {"id": "echo"}, request_timeout_s=600)
     with Raw(runtime.port) as connection:
         connection.send(get("/function/does?do=sleep&value=0.2") + get("/function/does"))
         connection.half_close()
         assert [connection.answer().status for _ in range(2)] == [200, 200]
         connection.assert_closed()
     body = os.urandom(LARGE // 4 * 3)
-    with Raw(runtime.port, receive_bytes=4096) as connection:
+    with Raw(runtime.port, receive_bytes=1 << 16) as connection:
         connection.send(get("/function/echo", "Content-Type: x/y", method="POST", body=body))
         connection.half_close()
         assert connection.answer().body == body
@@ -318,9 +318,11 @@ def unread(connection: Raw) -> int:
 
 
 def test_a_long_answer_is_sent_although_the_runtime_ends(up: Start) -> None:
-    runtime = up({"id": "does"}, shm_buffer_size=32 << 20, max_body_bytes=1 << 20)
+    # Times that a busy machine cannot reach: that it takes long is what this is about.
+    times = {"request_timeout_s": 600, "shutdown_timeout_s": 600}
+    runtime = up({"id": "does"}, shm_buffer_size=32 << 20, max_body_bytes=1 << 20, **times)
     size = 8 << 20
-    with Raw(runtime.port, receive_bytes=4096) as connection:
+    with Raw(runtime.port, receive_bytes=1 << 16) as connection:
         connection.send(get(f"/function/does?do=large&value={size}"))
         assert connection.socket.recv(1) == b"H"
         runtime.process.terminate()
