@@ -182,14 +182,15 @@ def test_nonsense_costs_only_the_functions_own_instance(up: Start, what: str) ->
             with Raw(runtime.port) as connection:
                 connection.send(poke(what) + get())
                 assert connection.answer().status in (200, 502, 500)
-                assert connection.answer().status == 200
+                # What it has spoilt of its own may be noticed by its next request only.
+                assert connection.answer().status in (200, 502)
             others.send(get("/function/noop"))
             assert others.answer().status == 200
     state = {each["id"]: each for each in runtime.state()}
     for other in ("noop", "who"):
         assert state[other]["counts"] == {"started": 1}
     assert "Traceback" not in runtime.stderr()
-    assert runtime.ask("/function/poke").status == 200
+    eventually(lambda: runtime.ask("/function/poke").status == 200)
 
 
 def test_an_instance_finds_no_others_channel(up: Start) -> None:
