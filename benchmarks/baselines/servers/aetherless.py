@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ class Aetherless(Server):
                     "concurrency": self.concurrency,
                     **self.function,
                     "environment": {
-                        "PYTHONPATH": str(ROOT),
+                        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ADAPTERS)]),
                         **self.function.get("environment", {}),
                     },
                 }
