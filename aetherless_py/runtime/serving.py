@@ -239,7 +239,7 @@ class ExecutableServing(Serving):
             late = InvocationTimeoutError("no whole answer in time; the instance was killed")
             self._finished(self, invocation, late)
         except UpstreamError as error:
-            gone = isinstance(error, UpstreamGone) and self.instance.alive is False
+            gone = isinstance(error, UpstreamGone) and not self.instance.alive
             self._finished(self, invocation, InstanceGoneError(str(error)) if gone else error)
         except ValueError as error:
             self._finished(self, invocation, UpstreamError(str(error)))

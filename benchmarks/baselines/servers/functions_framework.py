@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Mapping
 
 from benchmarks.baselines.servers.base import ADAPTERS, HOST, Server
+from benchmarks.baselines.starts import functions_framework
 
 
 class FunctionsFramework(Server):
@@ -18,13 +16,11 @@ class FunctionsFramework(Server):
     @classmethod
     def missing(cls) -> str | None:
         """As `Server.missing`."""
-        if _command():
-            return None
-        return "functions-framework is not installed; python tools/install_peers.py brings it"
+        return functions_framework.FunctionsFramework.missing()
 
     def command(self) -> list[str]:
         """As `Server.command`."""
-        command = _command()
+        command = functions_framework.program()
         assert command is not None
         return [
             command, "--target", "answer", "--host", HOST, "--port", str(self.port),
@@ -34,7 +30,3 @@ class FunctionsFramework(Server):
     def environment(self) -> Mapping[str, str]:
         """As `Server.environment`."""
         return {"AETHER_HANDLER": self.handler, "XDG_RUNTIME_DIR": str(self.folder)}
-
-
-def _command() -> str | None:
-    return shutil.which("functions-framework", path=os.path.dirname(sys.executable))

@@ -39,7 +39,8 @@ _SETTINGS = (
 )  # fmt: skip
 
 
-def _command() -> str | None:
+def program() -> str | None:
+    """The path of the console command; None where it is not installed."""
     beside = os.path.dirname(sys.executable)
     return shutil.which("functions-framework", path=beside)
 
@@ -51,7 +52,7 @@ class FunctionsFramework(Baseline):
 
     @classmethod
     def missing(cls) -> str | None:
-        if _command():
+        if program():
             return None
         return "functions-framework is not installed; python tools/install_peers.py brings it"
 
@@ -61,7 +62,7 @@ class FunctionsFramework(Baseline):
     def _start(self, function: Function, asked_ns: int) -> Instance:
         instance_id = new_id()
         phases = Phases(asked_ns)
-        command = _command()
+        command = program()
         assert command is not None
         with Attempt(self.name, function) as attempt:
             port = attempt.keeps(Port())
