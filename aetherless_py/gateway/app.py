@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import secrets
+from time import monotonic_ns
 from urllib.parse import unquote
 
 from aetherless_py.errors import (
@@ -101,7 +102,7 @@ class Gateway:
                 stamp,
                 (b"x-aether-start", invocation.start.encode()),
                 (b"x-aether-instance", invocation.instance_id.encode()),
-                (b"server-timing", timing(invocation)),
+                (b"server-timing", timing(invocation, request.begun_ns)),
             )
             request.respond(outcome.status, headers, outcome.body)
 
@@ -164,15 +165,26 @@ def _words(error: AetherlessError) -> str:
     return str(error).partition("\n")[0]
 
 
-def timing(invocation: Invocation) -> bytes:
-    """Where the time went, in ms, as `Server-Timing` says it (W3C Server Timing)."""
+def timing(invocation: Invocation, begun_ns: int) -> bytes:
+    """Where the time went, in ms, as `Server-Timing` says it (W3C Server Timing).
+
+    Args:
+        invocation: answered.
+        begun_ns: the first byte of its request was here.
+    """
+    gateway_ns = invocation.received_ns - begun_ns + monotonic_ns() - invocation.answered_ns
     queue_ns = invocation.sent_ns - invocation.received_ns
     served_ns = invocation.answered_ns - invocation.sent_ns
     function_ns = invocation.function_ns
     if function_ns is None:
-        parts = b"queue;dur=%.3f, instance;dur=%.3f" % (queue_ns / 1e6, served_ns / 1e6)
+        parts = b"gateway;dur=%.3f, queue;dur=%.3f, instance;dur=%.3f" % (
+            gateway_ns / 1e6,
+            queue_ns / 1e6,
+            served_ns / 1e6,
+        )
     else:
-        parts = b"queue;dur=%.3f, transport;dur=%.3f, function;dur=%.3f" % (
+        parts = b"gateway;dur=%.3f, queue;dur=%.3f, transport;dur=%.3f, function;dur=%.3f" % (
+            gateway_ns / 1e6,
             queue_ns / 1e6,
             (served_ns - function_ns) / 1e6,
             function_ns / 1e6,

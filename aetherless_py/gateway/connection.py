@@ -12,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
+from time import monotonic_ns
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -78,16 +79,22 @@ class HttpRequest:
         target: path and query as they came, or "*".
         headers: names in lower case.
         body: in the pieces in which it came.
+        begun_ns: its first byte was here, as CLOCK_MONOTONIC.
         client: the client's address.
         keep_alive: whether the connection is for more requests.
         old: whether it is of HTTP/1.0.
         gone: whether the client has closed its connection.
     """
 
-    __slots__ = ("_connection", "body", "gone", "headers", "keep_alive", "method", "old", "target")
+    __slots__ = (
+        "_connection", "begun_ns", "body", "gone", "headers", "keep_alive", "method", "old",
+        "target",
+    )  # fmt: skip
 
-    def __init__(self, connection: Connection, method: str, target: bytes, headers: Headers):
-        self._connection = connection
+    def __init__(
+        self, connection: Connection, method: str, target: bytes, headers: Headers, begun_ns: int
+    ) -> None:
+        self._connection, self.begun_ns = connection, begun_ns
         self.method, self.target, self.headers = method, target, headers
         self.body: list[Buffer] = []
         self.keep_alive = True
@@ -226,6 +233,7 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._begin_bytes = self._piece_bytes
         self._since = self._loop.time()
+        self._begun_ns = monotonic_ns()
         self._target = b""
         self._headers: Headers = []
         self._expects = self._chunked = False
@@ -266,7 +274,11 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         version = parser.get_http_version()
         request = HttpRequest(
-            self, parser.get_method().decode("ascii"), self._target, self._headers
+            self,
+            parser.get_method().decode("ascii"),
+            self._target,
+            self._headers,
+            self._begun_ns,
         )
         self._arriving = request
         fault = self._fault_of(request, version)

@@ -21,7 +21,10 @@ def test_a_function_answers_and_says_how_it_was_started(up: Start) -> None:
     assert cold.headers["x-aether-instance"] == warm.headers["x-aether-instance"]
     assert cold.headers["x-aether-request-id"] != warm.headers["x-aether-request-id"]
     phases = dict(re.findall(r"([a-z-]+);dur=([0-9.]+)", cold.headers["server-timing"]))
-    assert {"queue", "transport", "function", "start-created", "start-ready"} <= set(phases)
+    assert {"gateway", "queue", "transport", "function", "start-created", "start-ready"} <= set(
+        phases
+    )
+    assert 0 < float(phases["gateway"])
     assert 0 < float(phases["start-created"]) <= float(phases["start-ready"])
     assert float(phases["start-ready"]) <= float(phases["queue"])
     assert "start-ready" not in warm.headers["server-timing"]
