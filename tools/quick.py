@@ -10,17 +10,20 @@ themselves where `AETHERLESS_QUICK` is 1.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import tempfile
 
-from benchmarks.cold_start import QUICK
+from benchmarks import cold_start, e2e_latency
 
-_COLD = "|".join(case.name for case in QUICK)
+_COLD = "|".join(case.name for case in cold_start.QUICK)
+_E2E = "|".join(map(re.escape, e2e_latency.QUICK))
 # A regular expression for `asv run --bench`, matched against "module.Class.method(parameters)".
 PATTERNS = {
     "ring_buffer": r"^ring_buffer\..*\.track_.*",
     # One process of asv's a result: what the quick pass leaves out is not even asked for.
     "cold_start": rf"^cold_start\.(Ready|FirstResponse|LastReady)\..*\('({_COLD})'\)$",
+    "e2e": rf"^e2e_latency\.Latency\..*\('({_E2E})'\)$",
     "ipc": r"^ipc\.(RoundTrip\..*, 64\)"
     r"|RoundTrip\.(?!.*(_spin|_park|grpc|http_json|_keepalive)').*, 1024\)"
     r"|RoundTrip\.(?!.*(_spin|_park|grpc|json.*)').*, 65536\)"

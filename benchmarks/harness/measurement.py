@@ -116,6 +116,7 @@ def hand_over(
     sets: Sequence[dict[str, Any]],
     state: dict[str, Any],
     extra: dict[str, Any],
+    doubts: Sequence[str] = (),
 ) -> Tracked:
     """Joins the samples of several processes, and notes what belongs to them.
 
@@ -125,6 +126,7 @@ def hand_over(
         sets: a `sample_set` of each process, in the order in which they ran.
         state: `MachineState.as_dict()` of an object from before the first one.
         extra: more for the run record; "metadata" in it reaches the exported result.
+        doubts: what the one who measured knows to be doubtful about it, a line each.
 
     Returns, raises:
         As `measure`.
@@ -151,7 +153,10 @@ def hand_over(
             "processes": len(sets),
             "samples_per_process": len(blocks[0]),
             "clock_cost_ns": clock_cost_ns,
-            "warnings": warnings_of(blocks, sampling, clock_cost_ns, state["steal_seconds"]),
+            "warnings": [
+                *doubts,
+                *warnings_of(blocks, sampling, clock_cost_ns, state["steal_seconds"]),
+            ],
             "system_info": SystemInfo.collect().as_dict(),
             "environment": state,
             **extra,

@@ -1,0 +1,190 @@
+"""One client that asks one thing after the other over a kept connection, in a process of its own.
+
+It looks at what the load generator keeps no books on: in which state the instance was that
+answered, and where the server says that the time went.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import httptools
+
+from benchmarks.harness.clock import now_ns
+from benchmarks.harness.load.request import Request
+from benchmarks.harness.processes import Task, run_fresh
+from benchmarks.harness.sampler import no_collector
+from benchmarks.workloads.registry import workload
+
+_PIECE_BYTES = 1 << 18
+_MOST_RECOLLECTED = 4  # times as many as are wanted: then something else is wrong
+_TIMING = re.compile(r"([a-z-]+);dur=([0-9.]+)")
+_STARTING_S = 60.0
+
+
+def ask(
+    host: str,
+    port: int,
+    path: str,
+    name: str,
+    size: str,
+    count: int,
+    seed: int = 0,
+    warmup: int = 1,
+    state: str | None = None,
+    pause_s: float = 0.0,
+    timeout_s: float = 60.0,
+) -> dict[str, Any]:
+    """Asks for a workload from a fresh process, and checks every answer.
+
+    The clock starts when the request is handed to the kernel and stops when its answer is there
+    whole. Checking, pausing and connecting are outside.
+
+    Args:
+        host, port, path: of the function.
+        name, size: of the workload and its variant.
+        count: requests that count.
+        seed: of the request.
+        warmup: requests before, which do not count.
+        state: `x-aether-start` that answers must have: those with another one do not count, and
+            are repeated. None where the server says nothing of it.
+        pause_s: before each request.
+        timeout_s: of each.
+
+    Returns:
+        `latency_ns`; `timings`, in ns, what `Server-Timing` says of each; `starts`, how many of
+        all were answered in which state; `recollected`; `payload_size_bytes`.
+
+    Raises:
+        ChildFailedError: a request failed, an answer was wrong, or the state did not come.
+        NotImplementedError, WatchdogError: as `processes.run_fresh`.
+    """
+    arguments = {
+        "host": host, "port": port, "path": path, "name": name, "size": size, "count": count,
+        "seed": seed, "warmup": warmup, "state": state, "pause_s": pause_s, "timeout_s": timeout_s,
+    }  # fmt: skip
+    most = warmup + count * (1 + _MOST_RECOLLECTED)
+    watchdog_s = _STARTING_S + most * (pause_s + timeout_s)
+    return dict(run_fresh(Task(f"{__name__}:drive", arguments, None), watchdog_s))
+
+
+def drive(
+    host: str,
+    port: int,
+    path: str,
+    name: str,
+    size: str,
+    count: int,
+    seed: int,
+    warmup: int,
+    state: str | None,
+    pause_s: float,
+    timeout_s: float,
+) -> dict[str, Any]:
+    """What `ask` does, inside its process."""
+    asked = workload(name)
+    method, below, headers, body = asked.request(size, seed)
+    target = path.rstrip("/") + below
+    wire = Request(host, port, target, method, tuple(headers.items()), body).wire()
+    latency_ns: list[int] = []
+    timings: list[dict[str, float]] = []
+    starts: Counter[str] = Counter()
+    recollected = 0
+    connection = _Connection(host, port, timeout_s)
+    with no_collector():
+        while len(latency_ns) < count:
+            time.sleep(pause_s)
+            connection.connect()
+            began_ns = now_ns()
+            connection.ask(wire)
+            took_ns = now_ns() - began_ns
+            asked.check(size, seed, connection.status, connection.headers, connection.body)
+            if warmup:
+                warmup -= 1
+                continue
+            found = connection.headers.get("x-aether-start")
+            starts[found or "unknown"] += 1
+            if state is not None and found != state:
+                recollected += 1
+                if recollected > count * _MOST_RECOLLECTED:
+                    raise RuntimeError(f"{recollected} answers, none of {state}: {dict(starts)}")
+                continue
+            latency_ns.append(took_ns)
+            timings.append(_timing(connection.headers))
+    connection.close()
+    return {
+        "latency_ns": latency_ns,
+        "timings": timings,
+        "starts": dict(starts),
+        "recollected": recollected,
+        "payload_size_bytes": len(body),
+    }
+
+
+def _timing(headers: Mapping[str, str]) -> dict[str, float]:
+    told = headers.get("server-timing", "")
+    return {name: float(value) * 1e6 for name, value in _TIMING.findall(told)}
+
+
+class _Connection:
+    """A connection that is opened anew where the server has closed it."""
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        self._address, self._timeout_s = (host, port), timeout_s
+        self._socket: socket.socket | None = None
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._pieces: list[bytes] = []
+        self._whole = False
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)
+
+    def connect(self) -> None:
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, self._timeout_s)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self, wire: bytes) -> None:
+        """Sends a request and waits for its whole answer.
+
+        Raises:
+            ConnectionError: the server has closed before that.
+            TimeoutError: it did not come in time.
+        """
+        assert self._socket is not None
+        self._whole = False
+        self.headers = {}
+        self._pieces = []
+        parser = httptools.HttpResponseParser(self)
+        self._socket.sendall(wire)
+        while not self._whole:
+            piece = self._socket.recv(_PIECE_BYTES)
+            if not piece:
+                raise ConnectionError("the server closed before its answer was whole")
+            parser.feed_data(piece)
+        self.status = parser.get_status_code()
+        if self.headers.get("connection", "").lower() == "close":
+            self.close()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    # -- from the parser --
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        self._whole = True

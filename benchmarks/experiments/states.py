@@ -1,0 +1,120 @@
+"""Warm, sequential and cold: one request at a time, the state of each instance verified.
+
+- `warm`: each request comes after a pause in which the instance has gone to sleep.
+- `sequential`: each comes when the one before has been answered.
+- `cold`: each finds no instance, and one is started for it in the way that the variant names; the
+  moments of that start stand in the metadata, medians in ns.
+
+Warm and sequential are those of SeBS's experiment "perf-cost" (Copik et al., Middleware 2021), and
+of the framework in Rust its warm and its cold request.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.baselines.servers import server
+from benchmarks.baselines.servers.aetherless import Aetherless
+from benchmarks.baselines.servers.base import HOST
+from benchmarks.experiments.asker import ask
+from benchmarks.experiments.base import Case, Outcome, Trial
+from benchmarks.workloads.registry import WORKLOADS, workload
+
+STARTS = ("spawn", "zygote", "criu")
+AWAKE_S = 0.005  # longer than an instance waits awake
+GONE_S = 0.05  # in which an instance is ended, and what it has used up is there again
+QUICK_COUNT = 40
+# A request of these takes less than a millisecond.
+_SHORT = ("noop", "echo", "json-document")
+
+
+class OneAtATime(Trial):
+    """Requests one at a time to the runtime.
+
+    Args:
+        case: what it gives.
+        size: of the workload.
+        samples: of each round.
+        pause_s: before each request.
+        orchestrator: options of the runtime.
+    """
+
+    quick_samples = QUICK_COUNT
+
+    def __init__(
+        self, case: Case, size: str, samples: int, pause_s: float = 0.0, **orchestrator: Any
+    ) -> None:
+        self.name, self.cases, self.samples = case.name, (case,), samples
+        self._size, self._pause_s, self._orchestrator = size, pause_s, orchestrator
+
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        return (
+            workload(self.cases[0].workload).missing() or server(self.cases[0].platform).missing()
+        )
+
+    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+        """As `Trial.run`."""
+        [case] = self.cases
+        asked = workload(case.workload)
+        with Aetherless(
+            asked.module,
+            orchestrator=self._orchestrator,
+            memory_limit_mb=asked.memory_mb,
+            imports=list(asked.imports),
+            **({"keep_alive_s": 0} if case.start_mode != "warm" else {}),
+        ) as one:
+            found = ask(
+                HOST, one.port, one.path, asked.name, self._size, samples,
+                seed=seed, state=case.start_mode, pause_s=self._pause_s,
+            )  # fmt: skip
+        more = {"phases": _phases(found["timings"])} if case.start_mode != "warm" else {}
+        return {
+            case.name: Outcome(
+                found["latency_ns"],
+                starts=found["starts"],
+                payload_size_bytes=found["payload_size_bytes"],
+                recollected=found["recollected"],
+                more=more,
+            )
+        }
+
+
+def _phases(timings: list[dict[str, float]]) -> dict[str, float]:
+    """The median of each moment of the starts, in ns since the instance was asked for."""
+    names = sorted({name for each in timings for name in each if name.startswith("start-")})
+    return {
+        f"{name.removeprefix('start-')}_ns": float(
+            np.median([each[name] for each in timings if name in each])
+        )
+        for name in names
+    }
+
+
+def _trials() -> list[Trial]:
+    found: list[Trial] = []
+    for name, asked in WORKLOADS.items():
+        # The largest are seconds of computing, which no way of serving changes.
+        for size in list(asked.variants)[:2]:
+            variant = size.replace("=", "")
+            count = 200 if name in _SHORT else 30
+            found += [
+                OneAtATime(
+                    Case(experiment=experiment, workload=name, variant=variant),
+                    size,
+                    count,
+                    pause_s,
+                )
+                for experiment, pause_s in (("warm", AWAKE_S), ("sequential", 0.0))
+            ]
+        smallest = next(iter(asked.variants))
+        for start in STARTS if name == "noop" else ("zygote",):
+            case = Case(experiment="cold", workload=name, variant=start, start_mode=start)
+            found.append(OneAtATime(case, smallest, 20, GONE_S, start=start))
+    return found
+
+
+TRIALS = _trials()
+QUICK = ("warm_noop_empty", "sequential_noop_empty", "cold_noop_zygote")
