@@ -40,6 +40,8 @@ QUICK_SIZES = [64, 1024, 65536]
 QUICK_UP_TO = {
     "shared_memory_spin": 64,
     "shared_memory_park": 64,
+    "shared_memory_zero_copy_unchecked": 64,
+    "shared_memory_json": 1024,
     "grpc": 64,
     "http_json": 64,
     "http_json_keepalive": 64,
@@ -47,7 +49,9 @@ QUICK_UP_TO = {
     "json_codec": 1024,
 }
 QUICK_STREAM_SIZES = [64]
-QUICK_WITHOUT_STREAMS = ("grpc", "shared_memory_spin", "shared_memory_park")
+QUICK_WITHOUT_STREAMS = (
+    "grpc", "shared_memory_spin", "shared_memory_park", "shared_memory_zero_copy_unchecked",
+)  # fmt: skip
 QUICK_STREAM_ROUNDS = 2  # ratios without intervals
 QUICK_SAMPLES = 170  # six rounds of it still carry a p99
 QUICK_WARMUP = 50
@@ -77,9 +81,24 @@ def _floor(kind: Kind, sizes: list[int], count: int | None, cpus: Cpus) -> dict[
     return found
 
 
-def _roundtrips(
+def roundtrips(
     method: str, sizes: list[int], count: int, cpus: Cpus, warmup: int = WARMUP
 ) -> dict[str, Any]:
+    """Round trips by one fresh pair of processes.
+
+    Args:
+        method: of `ROUNDTRIP_METHODS`.
+        sizes: of the payloads, in the order to be kept.
+        count: samples of each.
+        cpus: of the client and of the server.
+        warmup: calls before them.
+
+    Returns:
+        A `sample_set` of each size, by its text.
+
+    Raises:
+        NotImplementedError, ProcessError: as `processes.run_fresh`.
+    """
     if method == FLOOR:
         return _floor("pingpong", sizes, count, cpus)
     if method == "floor_bounce":
@@ -157,7 +176,7 @@ def setup_cache() -> dict[str, Any]:
         possible, possible_streams = _quick_part(possible, possible_streams)
     calls = sit(
         possible,
-        lambda method, order: _roundtrips(method, order, count, cpus, warmup),
+        lambda method, order: roundtrips(method, order, count, cpus, warmup),
         ROUNDS,
         SEED,
     )

@@ -69,7 +69,7 @@ class Write(_TrackLike):
 
     operation = "write"
 
-    @tracked("ring_buffer_write")
+    @tracked("ring_buffer_write", 2)
     def track_write(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -79,7 +79,7 @@ class Read(_TrackLike):
 
     operation = "read"
 
-    @tracked("ring_buffer_read")
+    @tracked("ring_buffer_read", 2)
     def track_read(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -89,7 +89,7 @@ class Roundtrip(_TrackLike):
 
     operation = "roundtrip"
 
-    @tracked("ring_buffer_roundtrip")
+    @tracked("ring_buffer_roundtrip", 2)
     def track_roundtrip(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -99,7 +99,7 @@ class RoundtripZeroCopy(_TrackLike):
 
     operation = "roundtrip_zero_copy"
 
-    @tracked("ring_buffer_roundtrip_zero_copy")
+    @tracked("ring_buffer_roundtrip_zero_copy", 2)
     def track_roundtrip_zero_copy(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -109,7 +109,7 @@ class RoundtripUnchecked(_TrackLike):
 
     operation = "roundtrip_unchecked"
 
-    @tracked("ring_buffer_roundtrip_unchecked")
+    @tracked("ring_buffer_roundtrip_unchecked", 2)
     def track_roundtrip_unchecked(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 
@@ -119,7 +119,7 @@ class Checksum(_TrackLike):
 
     operation = "checksum"
 
-    @tracked("ring_buffer_checksum")
+    @tracked("ring_buffer_checksum", 2)
     def track_checksum(self, payload_size_bytes: int) -> Tracked:
         return self._track(payload_size_bytes)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness.clock import clock_cost_ns
 from benchmarks.harness.payload import payload_of
-from benchmarks.harness.sampler import Operation, sample_blocks, sample_each, sample_set
+from benchmarks.harness.sampler import Operation, sample_each, sample_set
 
 if TYPE_CHECKING:
     from aetherless_py.shm import Consumer, Producer
@@ -27,35 +27,45 @@ def batch_size(size_bytes: int) -> int:
 
 @dataclass(frozen=True)
 class _Timed:
-    """An operation with what goes around it outside the timed part."""
+    """What moves `number` messages, with what goes around it outside the timed part.
+
+    Each loops by itself: a call of Python's around every message would cost as much as the ring.
+    """
 
     operation: Operation
-    number: int  # messages that one call, or one block of calls, moves
-    in_one_call: bool = False
     before: Operation = lambda: None
     after: Operation = lambda: None
 
 
 def _write(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    return _Timed(
-        functools.partial(producer.write, payload),
-        number,
-        after=lambda: consumer.read_many(number),
-    )
+    write = producer.write
+
+    def operation() -> None:
+        for _ in repeat(None, number):
+            write(payload)
+
+    return _Timed(operation, after=lambda: consumer.read_many(number))
 
 
 def _read(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    return _Timed(consumer.read, number, before=lambda: producer.write_many([payload] * number))
+    read = consumer.read
+
+    def operation() -> None:
+        for _ in repeat(None, number):
+            read()
+
+    return _Timed(operation, before=lambda: producer.write_many([payload] * number))
 
 
 def _roundtrip(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
     write, read = producer.write, consumer.read
 
-    def operation() -> bytes:
-        write(payload)
-        return read()
+    def operation() -> None:
+        for _ in repeat(None, number):
+            write(payload)
+            read()
 
-    return _Timed(operation, number)
+    return _Timed(operation)
 
 
 def _roundtrip_zero_copy(
@@ -66,18 +76,23 @@ def _roundtrip_zero_copy(
     peek, release = consumer.peek, consumer.release
 
     def operation() -> None:
-        reserve(size)[:] = payload
-        commit()
-        peek()
-        release()
+        for _ in repeat(None, number):
+            reserve(size)[:] = payload
+            commit()
+            peek()
+            release()
 
-    return _Timed(operation, number)
+    return _Timed(operation)
 
 
 def _checksum(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
     from aetherless_py.shm.checksum import crc32
 
-    return _Timed(functools.partial(crc32, payload), number)
+    def operation() -> None:
+        for _ in repeat(None, number):
+            crc32(payload)
+
+    return _Timed(operation)
 
 
 def _many(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
@@ -87,7 +102,7 @@ def _many(producer: Producer, consumer: Consumer, payload: bytes, number: int) -
         producer.write_many(payloads)
         consumer.read_many(number)
 
-    return _Timed(operation, number, in_one_call=True)
+    return _Timed(operation)
 
 
 _OPERATIONS: dict[str, Callable[[Producer, Consumer, bytes, int], _Timed]] = {
@@ -140,13 +155,6 @@ def sample(operation: str, size_bytes: int, count: int) -> dict[str, Any]:
         producer, consumer = ring.producer(), ring.consumer()
         _prove(producer, consumer, payload)
         timed = _OPERATIONS[operation](producer, consumer, payload, number)
-        if timed.in_one_call:
-            samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after, number)
-        elif in_blocks:
-            samples = sample_blocks(
-                timed.operation, number, count, WARMUP, timed.before, timed.after
-            )
-        else:
-            samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after)
+        samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after, number)
     sampling = "blocks" if number > 1 else "per_operation"
     return sample_set(samples, number, sampling, cost_ns)

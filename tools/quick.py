@@ -25,9 +25,9 @@ PATTERNS = {
     "cold_start": rf"^cold_start\.(Ready|FirstResponse|LastReady)\..*\('({_COLD})'\)$",
     "e2e": rf"^e2e_latency\.Latency\..*\('({_E2E})'\)$",
     "ipc": r"^ipc\.(RoundTrip\..*, 64\)"
-    r"|RoundTrip\.(?!.*(_spin|_park|grpc|http_json|_keepalive)').*, 1024\)"
-    r"|RoundTrip\.(?!.*(_spin|_park|grpc|json.*)').*, 65536\)"
-    r"|OneWay\.(?!.*(_spin|_park|grpc)').*, 64\))$",
+    r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|grpc|http_json|_keepalive)').*, 1024\)"
+    r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|grpc|json.*)').*, 65536\)"
+    r"|OneWay\.(?!.*(_spin|_park|_unchecked|grpc)').*, 64\))$",
 }
 # A Unix socket's path may have 107 characters; asv makes one in the temporary folder.
 _SOCKET = "/asv-forkserver-12345678/socket"

@@ -26,6 +26,8 @@ _PLACES = {
     "http_json_uvicorn": "http_json_uvicorn:HttpJsonUvicorn",
     "shared_memory_spin": "shared_memory:SharedMemorySpin",
     "shared_memory_park": "shared_memory:SharedMemoryPark",
+    "shared_memory_zero_copy_unchecked": "shared_memory:SharedMemoryZeroCopyUnchecked",
+    "shared_memory_json": "shared_memory:SharedMemoryJson",
 }
 
 METHODS = tuple(_PLACES)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
-import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar
 
 from benchmarks.baselines.base import Client, Payload, PeerGoneError, Transport, ends_on_sigterm
-
-
-def to_json(payload: Payload) -> bytes:
-    """The payload as a JSON document. JSON has no bytes: base64 is what its users take."""
-    return json.dumps({"payload": base64.b64encode(payload).decode("ascii")}).encode("ascii")
-
-
-def from_json(document: bytes) -> bytes:
-    """The payload of a JSON document."""
-    return base64.b64decode(json.loads(document)["payload"])
+from benchmarks.baselines.document import from_json, to_json
 
 
 class _Handler(BaseHTTPRequestHandler):

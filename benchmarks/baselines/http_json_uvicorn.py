@@ -8,7 +8,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from benchmarks.baselines.base import Client, Payload, PeerGoneError, Transport, cannot_import
-from benchmarks.baselines.http_json import from_json, to_json
+from benchmarks.baselines.document import from_json, to_json
 from benchmarks.baselines.streams import set_timeout
 
 

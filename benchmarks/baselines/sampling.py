@@ -128,7 +128,7 @@ def json_codec(sizes: list[int], count: int) -> dict[str, Any]:
     Four steps, as each HTTP + JSON method does them in a call: the payload into a document and out
     of it, for the request and for the answer.
     """
-    from benchmarks.baselines.http_json import from_json, to_json
+    from benchmarks.baselines.document import from_json, to_json
 
     cost_ns = clock_cost_ns()
     found = {}

@@ -21,6 +21,7 @@ from benchmarks.baselines.base import (
     cannot_import,
     check_confirmation,
 )  # fmt: skip
+from benchmarks.baselines.document import from_json, to_json
 
 if TYPE_CHECKING:
     from aetherless_py.channel import Channel
@@ -41,6 +42,7 @@ class SharedMemory(Transport):
     name = "shared_memory"
     policy: ClassVar[Wait] = "adaptive"
     wait = "adaptive"
+    checksum: ClassVar[bool] = True
 
     @classmethod
     def missing(cls) -> str | None:
@@ -59,9 +61,11 @@ class SharedMemory(Transport):
             capacity *= 2
         self._made: list[Any]
         if mode == "echo":
-            self._made = [Channel.create(capacity, wait=self.policy)]
+            self._made = [Channel.create(capacity, checksum=self.checksum, wait=self.policy)]
         else:
-            self._made = [RingBuffer.create(capacity), RingBuffer.create(4096)]
+            self._made = [
+                RingBuffer.create(capacity, checksum=self.checksum), RingBuffer.create(4096)
+            ]  # fmt: skip
         self._names = [one.name for one in self._made]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -180,6 +184,26 @@ class SharedMemoryZeroCopy(SharedMemory):
         return size_bytes
 
 
+class SharedMemoryZeroCopyUnchecked(SharedMemoryZeroCopy):
+    """As SharedMemoryZeroCopy, without the checksum that others have not either."""
+
+    name = "shared_memory_zero_copy_unchecked"
+    checksum = False
+
+
+class SharedMemoryJson(SharedMemory):
+    """As SharedMemory, the payload inside the JSON document in which the HTTP methods carry it."""
+
+    name = "shared_memory_json"
+    streams = False
+
+    def caller(self, channel: Channel) -> Client:
+        return DocumentClient(channel, self.timeout_s)
+
+    def echo(self, channel: Channel) -> None:
+        channel.serve(lambda request: to_json(from_json(request)))
+
+
 class ChannelClient(Client):
     """Calls through a channel: `call` is the channel's own."""
 
@@ -189,6 +213,9 @@ class ChannelClient(Client):
         self._channel, self._timeout_s = channel, timeout_s
         self.gone = (errors.PeerClosedError, errors.PeerDiedError)
         self._bind()
+        # The first call takes the caller's part. Without it the server would not learn that a client
+        # which never asked is gone: it waits for its first caller, whoever that will be.
+        self.call(b"")
 
     def _bind(self) -> None:
         call: Any = self._channel.call
@@ -201,6 +228,16 @@ class ChannelClient(Client):
 
     def close(self) -> None:
         self._channel.close()
+
+
+class DocumentClient(ChannelClient):
+    """Calls through a channel, with documents."""
+
+    def _bind(self) -> None:
+        pass
+
+    def call(self, payload: Payload) -> Payload:
+        return from_json(self._channel.call(to_json(payload), self._timeout_s))
 
 
 class ViewClient(ChannelClient):

@@ -74,15 +74,19 @@ def measure(benchmark: str, parameters: list[Any], tasks: list[Task], timeout_s:
     return hand_over(benchmark, parameters, sets, state.as_dict(), {"cpu": tasks[0].cpu})
 
 
-def tracked(name: str) -> Callable[[Track], Track]:
+def tracked(name: str, version: int = 1) -> Callable[[Track], Track]:
     """Marks a `track_*` method that hands over samples: its result's name, and their unit.
 
     asv stores `pretty_name`, which the export takes for the name. The harness gives seconds, which
     asv shows in human units only when told so.
+
+    Args:
+        name: of the result.
+        version: of the instrument; asv holds only figures of the same one against each other.
     """
 
     def mark(method: Track) -> Track:
-        told = {"pretty_name": name, "unit": "seconds", "type": "time", "version": "1"}
+        told = {"pretty_name": name, "unit": "seconds", "type": "time", "version": str(version)}
         for key, value in told.items():
             setattr(method, key, value)
         return method

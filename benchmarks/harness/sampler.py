@@ -1,4 +1,4 @@
-"""Takes samples of an operation in this process: each by itself, or in blocks.
+"""Takes samples of an operation in this process.
 
 Measuring processes are many and short: what they import is kept light, without numpy.
 """
@@ -52,7 +52,8 @@ def sample_each(
         count: how many samples, 1 or more.
         warmup: how many calls go before, untimed.
         before, after: called around each operation, outside the timed part.
-        number: how many messages, calls or the like one operation is.
+        number: how many messages, calls or the like one operation is: more than one for what is
+            near the clock's cost. Means of such blocks say nothing of tails.
 
     Returns:
         `count` durations in ns, each divided by `number`.
@@ -76,39 +77,6 @@ def sample_each(
             samples[i] = (clock() - began) / number
             after()
     return samples
-
-
-def sample_blocks(
-    operation: Operation,
-    block_size: int,
-    count: int,
-    warmup: int,
-    before: Operation = _nothing,
-    after: Operation = _nothing,
-) -> Samples:
-    """Times `count` blocks of `block_size` operations, for operations near the clock's cost.
-
-    Args:
-        operation: called without arguments.
-        block_size: operations between two clock readings, 1 or more.
-        count: how many samples, 1 or more.
-        warmup: how many blocks go before, untimed.
-        before, after: called around each block, outside the timed part.
-
-    Returns:
-        `count` means of one operation in ns. Means of blocks say nothing of tails.
-
-    Raises:
-        ValueError: `block_size` or `count` is not positive.
-    """
-    if count < 1 or block_size < 1:
-        raise ValueError(f"{count} blocks of {block_size}: both must be at least 1")
-
-    def block() -> None:
-        for _ in repeat(None, block_size):
-            operation()
-
-    return sample_each(block, count, warmup, before, after, block_size)
 
 
 def sample_set(

@@ -62,7 +62,7 @@ def test_what_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("method", ["shared_memory", "http_json", "floor", "json_codec"])
 def test_real_round_trips(method: str) -> None:
     cpus = (available_cpus()[0], available_cpus()[-1])
-    found = ipc._roundtrips(method, [64, 1024], 20, cpus)
+    found = ipc.roundtrips(method, [64, 1024], 20, cpus)
     for one in found.values():
         assert len(one["samples_ns"]) == 20 and min(one["samples_ns"]) > 0
     if method in ("shared_memory", "http_json"):

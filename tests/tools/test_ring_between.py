@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.harness.processes import ChildFailedError, Task, available_cpus, run_pair
-from tools import ring_between
+from tools.performance import ring_between
 
 
 @pytest.fixture

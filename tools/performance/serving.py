@@ -1,17 +1,13 @@
-"""The runtime beside other servers: ``python -m tools.serving [--rounds N] [--seconds S]``
+"""The runtime beside other servers, all asked by wrk.
 
-Each round starts every server anew and asks each the same, one after the other in random order, by
-wrk; the ratio is the median of the rounds' ratios. Prints the tables of docs/performance.md.
+Each round starts every server anew and asks each the same, one after the other in random order.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import random
-import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
@@ -23,12 +19,12 @@ from rich.progress import track
 from benchmarks.baselines.servers import server
 from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.baselines.servers.base import HOST, Server
-from benchmarks.harness.statistics import Floats, nearest_rank, ratio_interval, verdict
-from benchmarks.harness.system_info import SystemInfo, environment
+from benchmarks.harness.statistics import Floats, nearest_rank
 from tools import wrk
+from tools.performance.goal import HEAD, Goal
 from tools.table import human_ns
 
-FEWEST_ROUNDS = 6  # for an interval of 95 %
+SECONDS = 4  # of load for each server and round
 SEED = 20261125
 Figure = Literal["per_second", "p50_us", "p99_us"]
 
@@ -45,14 +41,19 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Ratio:
     """A ratio of the runtime's figure to another server's, and what it must be."""
 
     case: str
     figure: Figure
     other: str
-    wanted: float
+    bound: float
     at_least: bool
+
+    @property
+    def goal(self) -> Goal:
+        name = f"{self.case}: {self.figure} to {self.other}'s"
+        return Goal(name, self.bound, self.at_least)
 
 
 CASES = (
@@ -60,18 +61,21 @@ CASES = (
     Case("1 connection", "noop", 1, 0, ("aetherless", "uvicorn")),
     Case("1 MiB echoed", "echo", 4, 1 << 20, ("aetherless", "aetherless_proxied", "uvicorn")),
 )
-GOALS = (
-    Goal("10 connections", "per_second", "uvicorn", 0.5, True),
-    Goal("10 connections", "per_second", "functions_framework", 8.0, True),
-    Goal("10 connections", "p99_us", "uvicorn", 3.0, False),
-    Goal("1 connection", "p50_us", "uvicorn", 1.8, False),
-    Goal("1 MiB echoed", "per_second", "aetherless_proxied", 2.0, True),
+RATIOS = (
+    Ratio("10 connections", "per_second", "uvicorn", 0.5, True),
+    Ratio("10 connections", "per_second", "functions_framework", 8.0, True),
+    Ratio("10 connections", "p99_us", "uvicorn", 3.0, False),
+    Ratio("1 connection", "p50_us", "uvicorn", 1.8, False),
+    Ratio("1 MiB echoed", "per_second", "aetherless_proxied", 2.0, True),
 )
 CONCURRENCY = 16
+FIRST_REQUESTS = 200  # of each round
+FIRST_P50 = Goal("first request from zero, zygote, http stack, p50", 2e6)
+FIRST_P99 = Goal("the same, p99 of each round", 6e6)
 Found = dict[tuple[str, str], list[wrk.Load]]
 
 
-def measure(rounds: int, seconds: int) -> Found:
+def load(rounds: int, seconds: int) -> Found:
     """All cases; (case, server) to what wrk saw in each round."""
     found: Found = {}
     order = random.Random(SEED)
@@ -147,60 +151,35 @@ def table(found: Found) -> list[str]:
             f"| {case} | {name} | {median['per_second']:,.0f} | {human_ns(median['p50_us'] * 1e3)}"
             f" | {human_ns(median['p99_us'] * 1e3)} |"
         )
-    lines += ["", "| | ratio [95 %] | wanted | verdict |", "|---|---|---|---|"]
-    for goal in GOALS:
-        if (goal.case, goal.other) not in found:
-            continue
-        ours, theirs = (
-            [np.array([float(getattr(load, goal.figure))]) for load in found[goal.case, name]]
-            for name in ("aetherless", goal.other)
-        )
-        ratio, low, high = ratio_interval(ours, theirs)
-        said = (
-            verdict(1 / high, 1 / low, 1 / goal.wanted)
-            if goal.at_least
-            else verdict(low, high, goal.wanted)
-        )
-        lines.append(
-            f"| {goal.case}: {goal.figure} to {goal.other}'s | {ratio:.2f} [{low:.2f}, {high:.2f}]"
-            f" | {'at least' if goal.at_least else 'at most'} {goal.wanted:g} | {said} |"
-        )
+    lines += ["", *HEAD]
+    for ratio in RATIOS:
+        if (ratio.case, ratio.other) in found:
+            ours, theirs = (
+                [np.array([float(getattr(load, ratio.figure))]) for load in found[ratio.case, name]]
+                for name in ("aetherless", ratio.other)
+            )
+            lines.append(ratio.goal.of_ratio(ours, theirs))
     return lines
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; gives the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.serving",
-        description="Measure the runtime beside other servers, by wrk.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--rounds", type=int, default=6, metavar="N", help="6 or more; default 6")
-    parser.add_argument("--seconds", type=int, default=4, metavar="S",
-                        help="of load for each server and round; default 4")  # fmt: skip
-    options = parser.parse_args(arguments)
-    if options.rounds < FEWEST_ROUNDS:
-        parser.error(f"--rounds {options.rounds}: an interval needs at least {FEWEST_ROUNDS}")
-    if options.seconds < 1:
-        parser.error(f"--seconds {options.seconds}: give 1 or more")
+def measure(rounds: int) -> list[str]:
+    """All of it; gives lines of Markdown.
+
+    Raises:
+        NotImplementedError: wrk is missing.
+    """
     if why := wrk.missing():
-        parser.exit(1, f"serving: {why}\n")
-    info = SystemInfo.collect()
-    found = measure(options.rounds, options.seconds)
-    print(f"{info.cpu_model}, {info.cpu_cores} cores, Linux {info.kernel_version}; {environment()}")
-    print("\n".join(table(found)))
-    for start in ("zygote", "spawn"):
-        samples = first_requests(start, 200 if start == "zygote" else 40)
-        print(
-            f"first request from zero, {start}, {len(samples)} of them:"
-            f" p50 {human_ns(float(np.median(samples)))},"
-            f" p99 {human_ns(nearest_rank(np.sort(samples), 99))}"
-        )
+        raise NotImplementedError(why)
+    lines = table(load(rounds, SECONDS))
+    first = [first_requests("zygote", FIRST_REQUESTS) for _ in range(rounds)]
+    p99 = [np.array([nearest_rank(np.sort(samples), 99)]) for samples in first]
+    lines += [
+        FIRST_P50.of_blocks(first, human_ns),
+        FIRST_P99.of_blocks(p99, human_ns),
+    ]
     before, after = memory_growth(100_000)
-    print(f"memory of the orchestrator: {before / 1e6:.1f} MB, after 100,000 requests more"
-          f" {after / 1e6:.1f} MB")  # fmt: skip
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    lines.append(
+        f"| memory of the orchestrator, before and after 100,000 requests more |"
+        f" {before / 1e6:.1f} MB, {after / 1e6:.1f} MB | no growth | |"
+    )
+    return lines

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
 from itertools import repeat
 from typing import Literal, TypeAlias
 
@@ -167,6 +168,21 @@ def idle(wait: Wait, seconds: float) -> float:
         with contextlib.suppress(RingTimeoutError):
             consumer.read(timeout=seconds)
         return (time.process_time_ns() - used) / (time.perf_counter_ns() - began)
+
+
+def deque_calls(count: int) -> list[float]:
+    """Puts an object into a deque and takes it out; the mean time a pair, of each of 20 parts."""
+    queue: deque[bytes] = deque()
+    put, take, payload = queue.append, queue.popleft, payload_of(64)
+    samples = []
+    with no_collector():
+        for _ in range(PARTS):
+            began = now_ns()
+            for _ in repeat(None, count // PARTS):
+                put(payload)
+                take()
+            samples.append((now_ns() - began) / (count // PARTS))
+    return samples
 
 
 def send(name: str, size_bytes: int, part: int) -> None:

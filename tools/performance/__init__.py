@@ -1,0 +1,1 @@
+"""The goals, measured: ``python -m tools.performance PART``; a file a part."""
