@@ -213,8 +213,8 @@ class ChannelClient(Client):
         self._channel, self._timeout_s = channel, timeout_s
         self.gone = (errors.PeerClosedError, errors.PeerDiedError)
         self._bind()
-        # The first call takes the caller's part. Without it the server would not learn that a client
-        # which never asked is gone: it waits for its first caller, whoever that will be.
+        # The first call takes the caller's part. Without it the server would not learn that one
+        # who never asked is gone: it waits for its first caller, whoever that will be.
         self.call(b"")
 
     def _bind(self) -> None:
