@@ -3,9 +3,7 @@
 Every sample is a fresh instance, proven cold by the kernel's word on its process. The clock starts
 when an instance (or a burst of them) is asked for; it stops when READY is heard, and when the first
 answer, which is checked, is heard: all in the process that asks, on any processor. Preparing (an
-image, a template, a pool) and stopping are outside. Making up for what a start has used up comes
-after READY: a part of it lies before the first answer, and the starts of a burst disturb each other
-by it.
+image, a template, a pool), stopping, and making up for what starts have used up are outside.
 
 A dropped page cache is one from which the kernel took what nobody maps: what the measuring process
 shares with an instance stays, and so do images, which lie in memory. No ratios are given there.

@@ -23,13 +23,20 @@ class Log:
     def __init__(self, folder: Path, instance_id: str) -> None:
         self.path = folder / f"{instance_id}.log"
         self._fd, self._size_bytes, self._line_ended = -1, 0, True
-        with contextlib.suppress(OSError):  # an instance without a log is better than none
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = os.open(self.path, os.O_APPEND | _FLAGS, 0o600)
+        self._begun = False
         _live.add(self.path)
+
+    def _begin(self) -> None:
+        # Not before something was printed: a first request would wait for it.
+        self._begun = True
+        with contextlib.suppress(OSError):  # an instance without a log is better than none
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fd = os.open(self.path, os.O_APPEND | _FLAGS, 0o600)
 
     def write(self, data: bytes) -> None:
         """Appends what the instance has printed."""
+        if not self._begun:
+            self._begin()
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):
@@ -49,15 +56,14 @@ class Log:
             self._line_ended = data.endswith(b"\n")
 
     def close(self) -> None:
-        """Ends it; an empty file is removed, and the oldest of too many."""
+        """Ends it; the oldest of too many are removed."""
+        self._begun = True  # what still comes is too late
         _live.discard(self.path)
         if self._fd < 0:
             return
         os.close(self._fd)
         self._fd = -1
         with contextlib.suppress(OSError):
-            if not self.path.stat().st_size:
-                self.path.unlink()
             ended = (path for path in self.path.parent.glob("*.log") if path not in _live)
             for path in sorted(ended, key=lambda path: path.stat().st_mtime)[:-KEPT]:
                 path.unlink()

@@ -155,9 +155,10 @@ class Maker:
         return Made(instance, channel)
 
     def refill(self) -> None:
-        """Makes up for channels that were taken."""
+        """Makes up for what starts have used up."""
         if self._refill.acquire(blocking=False):
             try:
+                self._strategy.replenish()
                 with contextlib.suppress(OSError, AetherlessError):  # who needs one is told
                     self._stock.fill()
             finally:

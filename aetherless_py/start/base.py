@@ -149,8 +149,15 @@ class Strategy(abc.ABC):
         instance.at_end.append(self._instances.discard)
         return instance
 
-    def settle(self, timeout_s: float) -> None:  # noqa: B027 - most keep nothing at hand
-        """Waits until what a start uses up is at hand again, where a strategy keeps such things.
+    def replenish(self) -> None:  # noqa: B027 - most keep nothing at hand
+        """Makes up for what starts have used up, where a strategy keeps such things at hand.
+
+        Not done by `start`: it would compete with the new instance for the processors. A start that
+        finds nothing at hand makes what it needs itself.
+        """
+
+    def settle(self, timeout_s: float) -> None:  # noqa: B027
+        """Replenishes, and waits until it is all at hand again, where a strategy keeps such things.
 
         Raises:
             StartTimeoutError: it was not in time.

@@ -103,7 +103,7 @@ class Criu(NurseryStrategy[Keepers]):
         instance_id = new_id()
         phases = Phases(asked_ns)
         deadline_ns = deadline_of(function, asked_ns)
-        keepers, (spare, kept) = self._ask(
+        _, (spare, kept) = self._ask(
             function, lambda keepers: keepers.take_with_keeper(deadline_ns)
         )
         with Attempt(self.name, function, spare.output) as attempt:
@@ -117,11 +117,11 @@ class Criu(NurseryStrategy[Keepers]):
                 spare.connection, kept.keeper_fd, spare.output, deadline_ns
             )
             kept.known_as(pid)
-            keepers.refill()
             return Instance(instance_id, self.name, kept, spare.connection, spare.output, phases)
 
     def settle(self, timeout_s: float) -> None:
         """As `Strategy.settle`."""
+        super().settle(timeout_s)
         self._nursery.settle(timeout_s)
 
     def _close(self) -> None:

@@ -196,6 +196,14 @@ class NurseryStrategy(Strategy, Generic[AnyNursery]):
         except OSError as error:
             raise StartError(f"{self.name}: {error}") from None
 
+    def replenish(self) -> None:
+        """As `Strategy.replenish`."""
+        self._nursery.refill()
+
+    def settle(self, timeout_s: float) -> None:
+        """As `Strategy.settle`."""
+        self.replenish()
+
     def _must_be_open(self) -> None:
         if self._closed:
             raise StrategyClosedError(f"{self.name}: this strategy is closed")

@@ -136,6 +136,7 @@ class WarmPool(Strategy):
                     self._changed.wait(self._until_expiry())
                     continue
             self._add_one()
+            self._source.replenish()
 
     def _add_one(self) -> None:
         deadline_ms = self._restore_timeout_ms

@@ -112,5 +112,4 @@ class Zygote(NurseryStrategy[Template]):
                 deadline_of(function, asked_ns),
             )
             forked.known_as(pid)
-            template.refill()
             return Instance(instance_id, self.name, forked, spare.connection, spare.output, phases)

@@ -151,10 +151,21 @@ def test_what_a_function_forks_ends_with_it(odd: Strategy) -> None:
 
 def test_nothing_stays_open(odd: Strategy) -> None:
     odd.start().stop()
+    odd.settle(30)
     before = descriptors()
     for grace_s in (0, 0, 1.0, 1.0):
         odd.start().stop(grace_s)
+    odd.settle(30)
     assert descriptors() == before
+
+
+def test_more_starts_than_were_made_ready_for(name: str) -> None:
+    """Nobody replenishes: each then makes for itself what it needs."""
+    with prepared(name, function("odd:echo")) as made:
+        for _ in range(20):
+            instance = made.start()
+            assert instance.invoke(b"x") == b"x"
+            instance.stop(grace_s=0)
 
 
 def test_a_runtime_with_very_many_descriptors_goes_on(name: str) -> None:
