@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import httptools
 
@@ -14,6 +14,18 @@ from benchmarks.harness.load import outcomes
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 # Raises whatever it likes where (status, headers, body) are not what they should be.
 Check: TypeAlias = Callable[[int, Headers, bytes], None]
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A check that counts something of the answers which only their headers or bodies tell.
+
+    Attributes:
+        noted: what it has counted; it reaches the run's result.
+    """
+
+    noted: dict[str, int]
+
 
 NONE = -1  # no request under way
 

@@ -10,7 +10,7 @@ import resource
 import socket
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import uvloop
@@ -19,7 +19,7 @@ from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load import outcomes
 from benchmarks.harness.load.client import Client
 from benchmarks.harness.load.closed_loop import ClosedLoop
-from benchmarks.harness.load.connection import Check, succeeded
+from benchmarks.harness.load.connection import Check, Noting, succeeded
 from benchmarks.harness.load.open_loop import OpenLoop
 from benchmarks.harness.load.record import Record
 from benchmarks.harness.load.request import Request
@@ -52,6 +52,7 @@ async def _run(
     intended: str | None,
     closed: dict[str, Any] | None,
     check: str | None,
+    check_arguments: dict[str, Any] | None,
     timeout_s: float,
     most_connections: int,
     connections_before: int,
@@ -60,11 +61,12 @@ async def _run(
     loop = asyncio.get_running_loop()
     address = await _address(asked)
     record = _record(intended, closed)
+    checking = named(check, check_arguments)
     done: asyncio.Future[None] = loop.create_future()
     client = Client(
         address=address,
         wire=asked.wire(),
-        check=named(check),
+        check=checking,
         record=record,
         most_connections=most_connections,
         timeout_ns=round(timeout_s * 1e9),
@@ -95,6 +97,7 @@ async def _run(
         "began_at_ms": began_at_ns // 1_000_000,
         "elapsed_ns": elapsed_ns,
         "connections_opened": client.opened,
+        "noted": checking.noted if isinstance(checking, Noting) else {},
         "why": {outcomes.name(outcome): why for outcome, why in client.why.items()},
         "steal_seconds": steal_seconds() - stolen_s,
         "cpu_seconds": _cpu_seconds(used_after) - _cpu_seconds(used),
@@ -102,8 +105,8 @@ async def _run(
     }
 
 
-def named(check: str | None) -> Check:
-    """The check that "module:function" names; any 2xx for None.
+def named(check: str | None, arguments: Mapping[str, Any] | None = None) -> Check:
+    """The check that "module:function" names, or makes of the arguments; any 2xx for None.
 
     Raises:
         ImportError, AttributeError: there is none.
@@ -111,8 +114,9 @@ def named(check: str | None) -> Check:
     if check is None:
         return succeeded
     module, _, function = check.partition(":")
-    found: Callable[..., None] = getattr(importlib.import_module(module), function)
-    return found
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    made: Check = found if arguments is None else found(**arguments)
+    return made
 
 
 def _record(intended: str | None, closed: dict[str, Any] | None) -> Record:

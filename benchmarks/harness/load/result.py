@@ -44,6 +44,7 @@ class LoadResult:
         began_at_ms: the same by the wall clock (Unix time).
         elapsed_ns: from then until the last request had ended.
         connections_opened: in all, those before the run included.
+        noted: what the check counted, if it did (`connection.Noting`).
         why: an example of each class of failure, in words.
         steal_seconds: processor time that the hypervisor took meanwhile.
         cpu_seconds: that the generator used, its polling included.
@@ -60,6 +61,7 @@ class LoadResult:
     began_at_ms: int
     elapsed_ns: int
     connections_opened: int
+    noted: dict[str, int]
     why: dict[str, str]
     steal_seconds: float
     cpu_seconds: float
@@ -236,6 +238,7 @@ class LoadResult:
             "valid": self.invalid is None,
             "histogram": self.histogram.encoded(),
             "connections_opened": self.connections_opened,
+            "noted": self.noted,
             "steal_seconds": self.steal_seconds,
             "cpu_seconds": self.cpu_seconds,
             "preempted": self.preempted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -53,6 +54,8 @@ class Load:
         arrivals: a schedule for an open loop, `Closed` for a closed one.
         check: "module:function", called in the generator's process with each answer's status,
             headers and body; raises where they are wrong. None asks for a 2xx.
+        check_arguments: with these the function is called once, before the run, and gives the
+            check; they travel as JSON. None where it is the check itself.
         timeout_s: from when a request is begun to its whole answer, the connecting included.
         most_connections: of an open loop, at a time.
         connections_before: opened before the run.
@@ -65,6 +68,7 @@ class Load:
     request: Request
     arrivals: Schedule | Closed
     check: str | None = None
+    check_arguments: Mapping[str, Any] | None = None
     timeout_s: float = 10.0
     most_connections: int = 1000
     connections_before: int = 0
@@ -84,6 +88,8 @@ class Load:
             raise ValueError(f"lag bound {self.lag_bound_ns}: give a number above 0")
         if self.check is not None and not all(self.check.partition(":")):
             raise ValueError(f"check {self.check!r}: give module:function")
+        if self.check is None and self.check_arguments is not None:
+            raise ValueError("arguments of a check, but no check: give module:function")
 
     @property
     def connections(self) -> int:
@@ -112,6 +118,7 @@ def run(load: Load, cpu: int | None = None, watchdog_s: float | None = None) -> 
         "intended": open_ and base64.b64encode(open_.intended_ns.tobytes()).decode(),
         "closed": closed and asdict(closed),
         "check": load.check,
+        "check_arguments": load.check_arguments,
         "timeout_s": load.timeout_s,
         "most_connections": load.connections,
         "connections_before": load.connections_before,

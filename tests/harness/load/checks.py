@@ -17,3 +17,16 @@ def says_hello(status: int, headers: Headers, body: bytes) -> None:
     assert dict(headers)[b"X-Kind"] == b"greeting", headers
     if body != b"hello":
         raise ValueError(f"{body!r} is no greeting")
+
+
+class Greets:
+    """Wants a greeting of one word, and counts what kinds there were."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word.encode()
+        self.noted: dict[str, int] = {}
+
+    def __call__(self, _status: int, headers: Headers, body: bytes) -> None:
+        assert body == self.word
+        kind = dict(headers)[b"X-Kind"].decode()
+        self.noted[kind] = self.noted.get(kind, 0) + 1

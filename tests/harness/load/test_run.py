@@ -91,6 +91,14 @@ def test_answers_are_checked() -> None:
     assert came.connections_opened < 40  # an answer that is wrong ends no connection
 
 
+def test_a_check_may_be_made_of_arguments_and_count() -> None:
+    greets = {"check": "tests.harness.load.checks:Greets", "check_arguments": {"word": "howdy"}}
+    came = sent(answering(HELLO, HELLO.replace(b"hello", b"howdy")), **greets)
+    assert came.failures == {"wrong answer": 20}
+    assert came.noted == came.as_dict()["noted"] == {"greeting": 20}
+    assert sent(answering(HELLO), check=CHECK).noted == {}
+
+
 @pytest.mark.parametrize(
     ("behave", "failure"),
     [
@@ -268,6 +276,7 @@ def test_nothing_stays_open() -> None:
         ({"connections_before": 5, "most_connections": 4}, "5 connections before the run: 4"),
         ({"lag_bound_ns": 0}, "lag bound 0: give"),
         ({"check": "module"}, "give module:function"),
+        ({"check_arguments": {}}, "no check: give module:function"),
     ],
 )
 def test_bad_loads_get_one_clear_line(options: dict[str, Any], says: str) -> None:
