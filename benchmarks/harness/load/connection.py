@@ -28,6 +28,7 @@ class Noting(Protocol):
 
 
 NONE = -1  # no request under way
+SHOWN_BYTES = 80  # of a body that is an example of a failure
 
 
 class Owner(Protocol):
@@ -152,12 +153,12 @@ class Connection(asyncio.Protocol):
         self._keep = self._parser.should_keep_alive()  # which it forgets afterwards
 
     def _judge(self, at_ns: int, keep: bool) -> None:
-        status = self._parser.get_status_code()
+        status, body = self._parser.get_status_code(), b"".join(self._body)
         if status >= outcomes.FIRST_BAD_STATUS:
-            self._end(status, at_ns, f"status {status}", keep)
+            self._end(status, at_ns, f"status {status}: {body[:SHOWN_BYTES]!r}", keep)
             return
         try:
-            self._owner.check(status, self._headers, b"".join(self._body))
+            self._owner.check(status, self._headers, body)
         except Exception as wrong:
             self._end(outcomes.WRONG, at_ns, str(wrong) or type(wrong).__name__, keep)
         else:

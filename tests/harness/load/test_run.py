@@ -143,6 +143,12 @@ def test_every_framing_of_an_answer_is_understood(behave: Behaviour) -> None:
     assert sent(behave, check=CHECK, timeout_s=30).failures == {}
 
 
+def test_a_failure_shows_how_its_answer_begins() -> None:
+    long = b"HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\n" + b"no\x1b" + b"." * 97
+    came = sent(answering(long))
+    assert came.why == {"status 503": f"status 503: {b'no' + bytes([27]) + b'.' * 77!r}"}
+
+
 def test_nobody_who_listens_is_a_class_of_its_own() -> None:
     with socket.socket() as taken:  # bound and not listening: nobody else gets the port
         taken.bind(("127.0.0.1", 0))
