@@ -12,7 +12,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _TARGET = re.compile(r"/[\x21-\x7e]*")
 # Of these an answer ends where the parser does not expect it (RFC 9112, section 6.3).
 _METHODS_LEFT_OUT = ("HEAD", "CONNECT")
-_OURS = ("connection", "content-length", "host", "transfer-encoding")
+_OURS = ("connection", "content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Request:
         host, port: of the server; nothing else is contacted.
         path: the target, with the query.
         method: of HTTP, but not HEAD or CONNECT.
-        headers: names and values beside Host and Content-Length.
+        headers: names and values beside Content-Length. A Host takes the place of the server's
+            own name, for those who route by it.
         body: the content.
         tls: whether to speak HTTPS.
         ca_file: certificates to trust in place of the system's.
@@ -55,11 +56,19 @@ class Request:
                 raise ValueError(f"header {name!r}: {value!r} is none of HTTP")
             if name.lower() in _OURS:
                 raise ValueError(f"header {name!r}: it is set by the generator")
+        if len(self._hosts) > 1:
+            raise ValueError("header 'Host': give it once")
+
+    @property
+    def _hosts(self) -> list[str]:
+        return [value for name, value in self.headers if name.lower() == "host"]
 
     def wire(self) -> bytes:
         """All its bytes."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}:{self.port}"]
+        lines = [f"{self.method} {self.path} HTTP/1.1"]
+        if not self._hosts:
+            lines.append(f"Host: {host}:{self.port}")
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.body or self.method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(self.body)}")

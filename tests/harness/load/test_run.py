@@ -235,6 +235,11 @@ def test_body_and_headers_arrive() -> None:
     assert seen == [head % port + b"\0body" * 30_000] * 10
 
 
+def test_a_host_of_the_callers_takes_the_place_of_the_servers() -> None:
+    sent_bytes = Request("127.0.0.1", 80, headers=[("Host", "f.example")]).wire()
+    assert sent_bytes == b"GET / HTTP/1.1\r\nHost: f.example\r\n\r\n"
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
 def test_https(tmp_path: Path) -> None:
     certificate, key = str(tmp_path / "certificate"), str(tmp_path / "key")
@@ -316,6 +321,7 @@ def test_bad_closed_loops_get_one_clear_line(arguments: Any, says: str) -> None:
         ({"method": "G T"}, "method 'G T'"),
         ({"headers": [("A", "b\r\nC: d")]}, "is none of HTTP"),
         ({"headers": [("Content-Length", "3")]}, "set by the generator"),
+        ({"headers": [("Host", "a"), ("host", "b")]}, "header 'Host': give it once"),
     ],
 )
 def test_bad_requests_get_one_clear_line(changed: dict[str, Any], says: str) -> None:
