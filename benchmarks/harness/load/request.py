@@ -53,7 +53,7 @@ class Request:
             raise ValueError(f"method {self.method!r}: give one of HTTP, but not HEAD or CONNECT")
         for name, value in self.headers:
             if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-                raise ValueError(f"header {name!r}: {value!r} is none of HTTP")
+                raise ValueError(f"header {name!r}: its name or value is none of HTTP")
             if name.lower() in _OURS:
                 raise ValueError(f"header {name!r}: it is set by the generator")
         if len(self._hosts) > 1:
@@ -68,7 +68,8 @@ class Request:
         host = f"[{self.host}]" if ":" in self.host else self.host
         lines = [f"{self.method} {self.path} HTTP/1.1"]
         if not self._hosts:
-            lines.append(f"Host: {host}:{self.port}")
+            usual = self.port == (443 if self.tls else 80)
+            lines.append(f"Host: {host}" if usual else f"Host: {host}:{self.port}")
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.body or self.method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(self.body)}")

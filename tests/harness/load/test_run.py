@@ -240,6 +240,20 @@ def test_a_host_of_the_callers_takes_the_place_of_the_servers() -> None:
     assert sent_bytes == b"GET / HTTP/1.1\r\nHost: f.example\r\n\r\n"
 
 
+@pytest.mark.parametrize(
+    ("port", "tls", "host"),
+    [(80, False, "[::1]"), (443, True, "[::1]"), (443, False, "[::1]:443"), (80, True, "[::1]:80")],
+)
+def test_a_usual_port_is_not_named(port: int, tls: bool, host: str) -> None:
+    assert f"\r\nHost: {host}\r\n" in Request("::1", port, tls=tls).wire().decode()
+
+
+def test_a_value_that_may_be_a_secret_is_not_said() -> None:
+    with pytest.raises(ValueError, match="'A': its name or value is none of HTTP") as caught:
+        Request("127.0.0.1", 80, headers=[("A", "s3cret\0")])
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
 def test_https(tmp_path: Path) -> None:
     certificate, key = str(tmp_path / "certificate"), str(tmp_path / "key")
