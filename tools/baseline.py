@@ -112,7 +112,7 @@ def result(
             "processes": len(sets),
             "samples_per_process": len(samples[0]),
             "clock_cost_ns": clock_cost_ns,
-            "commit": _commit(),
+            "commit": commit(),
             "environment": dict(environment),
             **metadata,
             "warnings": warnings_of(
@@ -122,7 +122,8 @@ def result(
     }
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The hash of this tree's commit; "unknown" without one."""
     done = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
     )
