@@ -131,9 +131,12 @@ def _record(intended: str | None, closed: dict[str, Any] | None) -> Record:
 
 async def _address(asked: Request) -> tuple[str, int]:
     """Looked up once, before the run; IPv4 where there is both."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        asked.host, asked.port, type=socket.SOCK_STREAM
-    )
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            asked.host, asked.port, type=socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError) as error:  # the latter of what is no name at all
+        raise OSError(f"host {asked.host}: no address is found: {error}") from error
     found.sort(key=lambda each: each[0] != socket.AF_INET)
     place = found[0][4]
     return str(place[0]), int(place[1])

@@ -285,6 +285,12 @@ def test_what_cannot_be_begun_is_an_error() -> None:
             run(_load(taken.getsockname()[1], connections_before=1), watchdog_s=WATCHDOG_S)
 
 
+def test_a_host_without_an_address_is_named() -> None:
+    load = Load(request=Request("a..b", 80), arrivals=constant(10, 0.1))  # is not even looked up
+    with pytest.raises(ChildFailedError, match=r"OSError: host a\.\.b: no address is found: "):
+        run(load, watchdog_s=WATCHDOG_S)
+
+
 def test_nothing_stays_open() -> None:
     before = len(os.listdir("/proc/self/fd"))
     with noop_server() as port:
