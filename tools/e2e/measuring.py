@@ -60,8 +60,10 @@ def _run(load: Load) -> LoadResult:
     try:
         return run(load)
     except ProcessError as error:
-        lines = str(error).strip().splitlines()
-        raise MeasuringError(f"the generator failed: {lines[-1]}") from error
+        last = str(error).strip().splitlines()[-1]
+        raise MeasuringError(
+            f"the load cannot be sent: {last.removeprefix('OSError: ')}"
+        ) from error
 
 
 class _Bar(Progress):
@@ -98,6 +100,6 @@ class _Bar(Progress):
             done_s = max(0, self._run - 1) * self._run_s + passed_s
             left_s = math.ceil(self._runs * self._run_s - done_s)
             left = f"{timedelta(seconds=left_s)} left" if left_s else "the last answers"
-            words = f"run {self._run} of {self._runs}" if self._runs > 1 else "sending"
+            words = f"run {max(1, self._run)} of {self._runs}" if self._runs > 1 else "sending"
             self.update(task.id, completed=done_s, description=words, left=left)
         yield from super().get_renderables()

@@ -1,0 +1,359 @@
+"""The command against real servers: what is sent, what is written, what is said."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.baselines.servers.aetherless import Aetherless
+from benchmarks.harness.load.histogram import Histogram
+from tests.harness.load.servers import HELLO, Behaviour, answering, resetting, serving
+from tests.tools.stopping import starts, stop_while_measuring
+from tools import report
+from tools.e2e.command import main
+
+BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
+SHORT = ["--rate", "100", "--duration", "0.3"]
+LATE = ["--lag-bound", "60000"]  # where it is not what is tested: machines may be busy
+ASKED = ["--workload", "none", *SHORT, *LATE]
+
+
+def written(folder: Path) -> dict[str, Any]:
+    """The one result, valid by the schema."""
+    [path] = folder.iterdir()
+    assert re.fullmatch(r"e2e_\d{8}T\d{6}Z\.json", path.name)
+    document = json.loads(path.read_text())
+    report.validate(document)
+    [result] = document["results"]
+    assert result["category"] == "e2e"
+    found: dict[str, Any] = result
+    return found
+
+
+def ask(folder: Path, port: int, *arguments: str, path: str = "/") -> int:
+    return main(["--target", f":{port}{path}", "--output", str(folder), *arguments])
+
+
+def with_start(start: bytes) -> bytes:
+    return HELLO.replace(b"X-Kind: greeting", b"X-Aether-Start: " + start)
+
+
+# -- what is measured --
+
+
+def test_this_runtime_is_measured_as_any_other_platform(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Aetherless("noop") as server:
+        arguments = ["--rate", "200", "--duration", "1", "--runs", "2", *LATE]
+        assert ask(tmp_path, server.port, *arguments, path=server.path) == 0
+    result = written(tmp_path)
+    metadata = result["metadata"]
+    assert result["name"] == "e2e_target_noop_empty"
+    assert result["iterations"] == metadata["samples"] == metadata["requests"] == 400
+    assert {"median_ns", "p95_ns"} <= set(result["metrics"]), "400 samples carry a p95"
+    assert "p99_ns" not in result["metrics"] and metadata["percentiles_ns"]["p99"] is None
+    assert metadata["tail_to_median"] is None
+    assert metadata["experiment"] == "target" and metadata["workload"] == "noop"
+    assert metadata["platform"] == f"127.0.0.1:{server.port}"
+    assert metadata["arrivals"] == "constant" and metadata["loop"] == "open"
+    assert metadata["rate"] == 200 and metadata["concurrency"] == 1000
+    assert metadata["failures"] == {} and metadata["valid"] is True
+    assert metadata["payload_size_bytes"] == 0
+    # The first request, which is not part of the load, has started the instance.
+    assert metadata["starts"]["warm"] >= 1 and metadata["starts"]["unknown"] == 0
+    assert sum(metadata["starts"].values()) == 400
+    assert metadata["start_mode"] == ("mixed" if metadata["starts"]["cold"] else "warm")
+    assert len(metadata["runs"]) == metadata["processes"] == 2
+    merged = Histogram()
+    for run in metadata["runs"]:
+        merged.add(Histogram.decoded(run["histogram"], 0))
+    assert merged.encoded() == metadata["histogram"] and merged.count == 400
+    shown = capsys.readouterr().out
+    for words in ("first request: right", "p99.9", "generator lag", "400, 400 right (100.00%)"):
+        assert words in shown
+    for words in ("offered 200.0, sent", "TMR          - (too few requests", "written: "):
+        assert words in shown
+
+
+def test_a_payload_is_sent_and_its_echo_checked(tmp_path: Path) -> None:
+    with Aetherless("echo") as server:
+        arguments = ["--workload", "echo", "--payload", "5000", "--arrivals", "poisson"]
+        arguments += ["--seed", "7", "--runs", "3", *SHORT, *LATE]
+        assert ask(tmp_path, server.port, *arguments, path=server.path) == 0
+    result = written(tmp_path)
+    assert result["name"] == "e2e_target_echo_bytes_5000"
+    assert result["metadata"]["payload_size_bytes"] == 5000
+    assert result["metadata"]["seed"] == 7
+    assert [each["seed"] for each in result["metadata"]["runs"]] == [7, 8, 9]
+    assert result["metadata"]["failures"] == {}
+
+
+def test_seeds_make_requests_and_their_right_answers_again(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    for number in range(2):
+        with serving(answering(HELLO), seen) as port:
+            arguments = ["--payload", "1000", "--seed", "3", *ASKED]
+            assert ask(tmp_path / str(number), port, *arguments, path="/a?b=c") == 0
+    heads, bodies = zip(*(each.split(b"\r\n\r\n", 1) for each in seen), strict=True)
+    assert len(set(bodies)) == 1 and len(bodies[0]) == 1000 and len(bodies) == 2 * 31
+    assert all(head.startswith(b"POST /a?b=c HTTP/1.1\r\n") for head in heads)
+
+
+def test_bursts_start_together(tmp_path: Path) -> None:
+    with serving(answering(HELLO)) as port:
+        arguments = ["--burst", "10", "--rate", "50", "--duration", "0.4", "--workload", "none"]
+        assert ask(tmp_path, port, *arguments, *LATE) == 0
+    metadata = written(tmp_path)["metadata"]
+    assert metadata["arrivals"] == "burst"
+    assert metadata["arrival_parameters"] == {
+        "kind": "burst", "size": 10, "period_s": 0.2, "duration_s": 0.4,
+    }  # fmt: skip
+    assert metadata["requests"] == 20 and metadata["rate"] == 50
+
+
+def test_a_trace_is_replayed(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    trace.write_text("0.01\n" * 20 + "# at the same time\n0\n0\n")
+    with serving(answering(HELLO)) as port:
+        arguments = ["--arrivals", f"trace:{trace}", "--workload", "none", *LATE]
+        assert ask(tmp_path / "out", port, *arguments) == 0
+    metadata = written(tmp_path / "out")["metadata"]
+    assert metadata["arrivals"] == "trace" and metadata["requests"] == 22
+    assert metadata["arrival_parameters"]["path"] == str(trace)
+
+
+def test_a_closed_loop_is_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(answering(HELLO)) as port:
+        arguments = ["--arrivals", "closed", "--connections", "3", "--duration", "0.3"]
+        assert ask(tmp_path, port, *arguments, "--workload", "none") == 0
+    metadata = written(tmp_path)["metadata"]
+    assert metadata["loop"] == metadata["arrivals"] == "closed"
+    assert metadata["rate"] is None and metadata["concurrency"] == 3
+    assert metadata["connections_opened"] == 3
+    assert any(each.startswith("closed loop: ") for each in metadata["warnings"])
+    shown = capsys.readouterr().out
+    assert "closed loop of 3" in shown and "offered" not in shown
+
+
+@pytest.mark.parametrize(
+    ("answers", "mode", "starts"),
+    [
+        ([with_start(b"warm")], "warm", {"cold": 0, "warm": 30, "unknown": 0}),
+        ([with_start(b"zygote")], "cold", {"cold": 30, "warm": 0, "unknown": 0}),
+        ([with_start(b"criu"), *[with_start(b"warm")] * 30], "warm",
+         {"cold": 0, "warm": 30, "unknown": 0}),
+        ([with_start(b"warm"), with_start(b"spawn")], "mixed",
+         {"cold": 15, "warm": 15, "unknown": 0}),
+        ([HELLO], "unknown", {"cold": 0, "warm": 0, "unknown": 30}),
+        ([HELLO, with_start(b"warm")], "unknown", {"cold": 0, "warm": 15, "unknown": 15}),
+    ],
+)  # fmt: skip
+def test_start_modes_are_what_answers_say(
+    answers: list[bytes], mode: str, starts: dict[str, int], tmp_path: Path
+) -> None:
+    with serving(answering(*answers)) as port:
+        assert ask(tmp_path, port, *ASKED) == 0
+    metadata = written(tmp_path)["metadata"]
+    assert (metadata["start_mode"], metadata["starts"]) == (mode, starts)
+
+
+# -- what goes wrong --
+
+
+@pytest.mark.parametrize(
+    ("behave", "arguments", "words"),
+    [
+        (answering(HELLO), [], "status 200: b'hello': noop, empty, seed 5: content type ''"),
+        (answering(HELLO), [], "expected the answer of noop, empty; say what it serves by"),
+        (answering(HELLO), ["--expect", "text=howdy"],
+         "b'hello': the body lacks 'howdy'; expected a 2xx and a body with 'howdy'\n"),
+        (answering(BUSY), [], "status 503: b'busy'; expected the answer of noop, empty\n"),
+        (resetting, [], "failed, and nothing else was sent: reset: "),
+        (answering(b"\x1b[2Jwhat\r\n\r\n"), [], "wrong answer: not an answer of HTTP/1.1"),
+    ],
+)  # fmt: skip
+def test_nothing_is_sent_where_the_first_answer_is_not_right(
+    behave: Behaviour,
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[bytes] = []
+    with serving(behave, seen) as port:
+        assert ask(tmp_path, port, *arguments, "--seed", "5") == 1
+    assert len(seen) == 1
+    said = capsys.readouterr()
+    assert words in said.err and said.err.count("\n") == 1 and "\x1b" not in said.err
+    assert said.out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_refuses_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody else gets the port
+        taken.bind(("127.0.0.1", 0))
+        assert ask(tmp_path, taken.getsockname()[1]) == 1
+    said = capsys.readouterr().err
+    assert "connect: " in said and "refused" in said.lower() and said.count("\n") == 1
+    assert main(["--target", "http://a..b/", "--output", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("e2e: the load cannot be sent: host a..b: no address is found")
+    assert said.count("\n") == 1
+
+
+def test_nobody_but_the_target_is_contacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others: list[bytes] = []
+    with serving(answering(HELLO), others) as other:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{other}")
+        place = b"http://127.0.0.1:%d/" % other
+        there = b"HTTP/1.1 302 There\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % place
+        with serving(answering(there)) as port:
+            assert ask(tmp_path, port, *ASKED) == 1
+            said = capsys.readouterr().err
+            assert f"status 302 to '{place.decode()}': b'': it is no 2xx" in said
+            assert ask(tmp_path, port, *ASKED, "--expect", "status=302") == 0
+    assert others == []
+
+
+def test_failures_are_counted_by_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(answering(HELLO, *[HELLO] * 8, BUSY)) as port:
+        arguments = ["--rate", "1000", "--duration", "2", "--workload", "none", *LATE]
+        assert ask(tmp_path, port, *arguments) == 0
+    result = written(tmp_path)
+    metadata = result["metadata"]
+    assert metadata["failures"] == {"status 503": 200}
+    assert metadata["success_rate"] == 0.9 and result["iterations"] == 2000
+    assert metadata["percentiles_ns"]["p99"] == "inf" and "p99_ns" not in result["metrics"]
+    assert "200 of 2000 requests failed" in metadata["warnings"]
+    shown = capsys.readouterr().out
+    assert re.search(r"status 503 +200, as: b'busy'", shown)
+    assert "p99 falls on failures" in shown
+
+
+def test_without_a_median_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(answering(HELLO, BUSY, BUSY)) as port:
+        assert ask(tmp_path, port, *ASKED) == 1
+    said = capsys.readouterr()
+    assert "status 503" in said.out and "failed" in said.out
+    assert "there is no median, and nothing was written" in said.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_late_generator_makes_an_invalid_result(
+    runs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(answering(HELLO)) as port:
+        arguments = ["--workload", "none", *SHORT, "--lag-bound", "0.000001", "--runs", str(runs)]
+        assert ask(tmp_path, port, *arguments) == 1
+    metadata = written(tmp_path)["metadata"]
+    assert metadata["valid"] is False and metadata["lag_bound_ns"] == 1
+    invalid = [each for each in metadata["warnings"] if each.startswith("invalid: ")]
+    said = capsys.readouterr().err
+    assert len(invalid) == said.count("the generator was the bottleneck") == runs
+    assert all(f"e2e: {each}\n" in said for each in invalid)
+
+
+def test_what_headers_say_stays_secret(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    def behave(connection: socket.socket, number: int) -> bool:
+        told = re.search(rb"X-Key: (.*)\r\n", seen[-1])
+        assert told is not None
+        repeated = BUSY.replace(b"4\r\n\r\nbusy", b"%d\r\n\r\n%s" % (len(told[1]), told[1]))
+        return answering(HELLO, *[HELLO] * 8, repeated)(connection, number)
+
+    with serving(behave, seen) as port:
+        arguments = ["--header", "X-Key: s3cret", "--header", "hOsT: f.example"]
+        assert ask(tmp_path, port, *ASKED, *arguments, path="/?code=s3cret") == 0
+    assert len(seen) == 31
+    assert all(b"\r\nX-Key: s3cret\r\nhOsT: f.example\r\n" in each for each in seen)
+    result = written(tmp_path)
+    assert result["metadata"]["failures"] == {"status 503": 3}
+    assert result["metadata"]["header_names"] == ["X-Key", "hOsT"]
+    assert "s3cret" not in json.dumps(result)
+
+
+def test_a_header_stands_before_the_workloads_own(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    with serving(answering(HELLO), seen) as port:
+        arguments = ["--payload", "3", "--header", "Content-Type: text/plain", *ASKED]
+        assert ask(tmp_path, port, *arguments) == 0
+    assert re.findall(rb"(?i)content-type: (.*)\r\n", seen[0]) == [b"text/plain"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
+def test_https(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate, key = str(tmp_path / "certificate"), str(tmp_path / "key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    output = ["--output", str(tmp_path / "out")]
+    with serving(answering(HELLO), tls=context) as port:
+        target = ["--target", f"https://127.0.0.1:{port}/", *ASKED, *output]
+        assert main(target) == 1
+        assert "certificate" in capsys.readouterr().err
+        assert main([*target, "--ca-file", certificate]) == 0
+    assert "of connecting with TLS" in capsys.readouterr().out
+    metadata = written(tmp_path / "out")["metadata"]
+    assert metadata["target"] == f"https://127.0.0.1:{port}/"
+    assert metadata["connect"]["min_ns"] > 0
+
+
+def test_a_disk_that_is_full_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(report, "write_atomically", full)
+    with serving(answering(HELLO)) as port:
+        assert ask(tmp_path, port, *ASKED) == 1
+    said = capsys.readouterr()
+    assert "30, 30 right" in said.out and "the result cannot be written: " in said.err
+    assert not list(tmp_path.iterdir())
+
+
+# -- stopped --
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: int) -> None:
+    enough = threading.Event()
+
+    def behave(connection: socket.socket, count: int) -> bool:
+        if count == 20:  # the load is under way
+            enough.set()
+        return answering(HELLO)(connection, count)
+
+    with serving(behave) as port:
+        arguments = ["-m", "tools.e2e", "--target", f":{port}", "--output", str(tmp_path / "data")]
+        with starts([*arguments, "--workload", "none", "--duration", "600"], tmp_path) as process:
+            assert enough.wait(100)
+            shown = stop_while_measuring(process, number)
+    assert process.returncode == 128 + number
+    assert shown.rstrip().endswith("e2e: interrupted; nothing was written")
+    assert "Traceback" not in shown
+    assert not os.listdir(tmp_path)
