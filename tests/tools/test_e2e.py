@@ -82,6 +82,7 @@ def test_this_runtime_is_measured_as_any_other_platform(
         merged.add(Histogram.decoded(run["histogram"], 0))
     assert merged.encoded() == metadata["histogram"] and merged.count == 400
     shown = capsys.readouterr().out
+    assert re.search(r"\nlag p99 +[\d.]+ \w+, bound 60.0 s\n", shown)
     for words in ("first request: right", "p99.9", "generator lag", "400, 400 right (100.00%)"):
         assert words in shown
     for words in ("offered 200.0, sent", "TMR          - (too few requests", "written: "):
@@ -145,7 +146,8 @@ def test_a_closed_loop_is_labelled(tmp_path: Path, capsys: pytest.CaptureFixture
     assert metadata["connections_opened"] == 3
     assert any(each.startswith("closed loop: ") for each in metadata["warnings"])
     shown = capsys.readouterr().out
-    assert "closed loop of 3" in shown and "offered" not in shown
+    assert "closed loop of 3" in shown
+    assert "offered" not in shown and "lag" not in shown
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class _Bar(Progress):
             passed_s = min(time.monotonic() - self._began_s, self._run_s)
             done_s = max(0, self._run - 1) * self._run_s + passed_s
             left_s = math.ceil(self._runs * self._run_s - done_s)
-            left = f"{timedelta(seconds=left_s)} left" if left_s else "the last answers"
+            left = f"{timedelta(seconds=left_s)} left" if left_s else "finishing"
             words = f"run {max(1, self._run)} of {self._runs}" if self._runs > 1 else "sending"
             self.update(task.id, completed=done_s, description=words, left=left)
         yield from super().get_renderables()

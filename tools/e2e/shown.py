@@ -35,12 +35,13 @@ def show(plan: Plan, runs: Sequence[LoadResult], warnings: Sequence[str]) -> Non
 def _distributions(came: LoadResult) -> Table:
     right = came.outcome == outcomes.OK
     connected = came.connect_ns[came.connect_ns > 0].astype(np.float64)
-    columns = (
+    columns = [
         ("latency", came.latency_ns),
         ("service", came.service_ns[right].astype(np.float64)),
         ("connecting", connected),
-        ("generator lag", came.lag_ns.astype(np.float64)),
-    )
+    ]
+    if came.loop == "open":  # a closed one intends nothing beforehand
+        columns.append(("generator lag", came.lag_ns.astype(np.float64)))
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
     for name, _ in columns:
@@ -54,7 +55,8 @@ def _distributions(came: LoadResult) -> Table:
 
 
 def _percentile(ordered: Floats, percent: float) -> str:
-    if not len(ordered) or not enough_beyond(len(ordered), percent):
+    few = percent > 50 and not enough_beyond(len(ordered), percent)  # a median is always told
+    if few or not len(ordered):
         return "-"
     return _duration(nearest_rank(ordered, percent))
 
@@ -65,19 +67,22 @@ def _duration(value_ns: float) -> str:
 
 def _facts(plan: Plan, came: LoadResult) -> list[tuple[str, str]]:
     offered = "" if came.offered_per_s is None else f"offered {came.offered_per_s:.1f}, "
-    loop = "" if came.loop == "open" else f", closed loop of {plan.loads[0].connections}"
-    found = [
+    loop, lag = f", closed loop of {plan.loads[0].connections}", []
+    if came.loop == "open":
+        loop = ""
+        lag = [("lag p99", f"{human_ns(came.lag_p99_ns)}, bound {human_ns(came.lag_bound_ns)}")]
+    return [
         ("target", str(plan.target)),
         ("asked", f"{plan.request.method}, {len(plan.request.body)} bytes; {_workload(plan)}"),
         ("arrivals", f"{plan.kind}, seed {plan.seed}{loop}"),
         ("requests", f"{came.requests}, {came.succeeded} right ({came.success_rate:.2%})"),
         *((f"  {name}", _example(name, count, came)) for name, count in came.failures.items()),
         ("a second", f"{offered}sent {came.sent_per_s:.1f}, achieved {came.achieved_per_s:.1f}"),
+        *lag,
         ("TMR", _ratio(came)),
         ("connections", f"{came.connections_opened} opened"),
         ("starts", _starts(came)),
     ]
-    return found
 
 
 def _example(name: str, count: int, came: LoadResult) -> str:
