@@ -10,6 +10,7 @@ they would.
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -35,11 +36,14 @@ QUICK = tuple(case.name for trial in trials(quick=True) for case in trial.cases)
 
 
 def _package_lacks() -> str | None:
-    """Why the package under test cannot be measured here: it is that of any commit."""
+    """Why the package under test, which is that of any commit, cannot be measured here."""
+    for module in ("hdrh", "httptools", "uvloop"):
+        if importlib.util.find_spec(module) is None:
+            return f"{module} is not installed; python tools/install_peers.py brings it"
     try:
         from aetherless_py.gateway import server  # noqa: F401
-    except ImportError:
-        return "this commit serves no functions"
+    except ImportError as error:
+        return f"this commit's package serves no functions: {error}"
     return None
 
 

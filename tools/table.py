@@ -111,6 +111,16 @@ def _ratio_to(what: str) -> Callable[[Mapping[str, Any]], str]:
     return text
 
 
+def _tail(result: Mapping[str, Any]) -> str:
+    ratio = result["metadata"].get("tail_to_median_ratio")
+    return "" if ratio is None else _three_digits(ratio)
+
+
+def _failures(result: Mapping[str, Any]) -> str:
+    failures = result["metadata"].get("failures")
+    return "" if failures is None else str(sum(failures.values()))
+
+
 def _samples(result: Mapping[str, Any]) -> str:
     metadata = result["metadata"]
     return str(metadata.get("samples", result["iterations"] // metadata.get("number", 1)))
@@ -126,6 +136,8 @@ _DISPENSABLE = (
     "warnings",
     "p99",
     "messages/s",
+    "failed",
+    "p99/median",
 )
 _FREE = 250
 
@@ -138,6 +150,8 @@ _COLUMNS = (
     _Column("x floor [95 %]", _ratio_to("floor")),
     _Column("x ring [95 %]", _ratio_to("ring")),
     _Column("x spawn [95 %]", _ratio_to("spawn")),
+    _Column("p99/median", _tail),
+    _Column("failed", _failures),
     _Column("samples", _samples),
     _Column("processes", lambda result: str(result["metadata"].get("processes") or "")),
     _Column("warnings", lambda result: str(len(result["metadata"]["warnings"]))),

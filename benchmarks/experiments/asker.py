@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import httptools
-
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load.request import Request
 from benchmarks.harness.processes import Task, run_fresh
@@ -159,6 +157,8 @@ class _Connection:
             TimeoutError: it did not come in time.
         """
         assert self._socket is not None
+        import httptools  # here: asv looks through the suites where it may be missing
+
         self._whole = False
         self.headers = {}
         self._pieces = []
