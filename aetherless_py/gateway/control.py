@@ -21,6 +21,9 @@ from aetherless_py.errors import AetherlessError, ControlError
 from aetherless_py.gateway.app import JSON, refuse
 from aetherless_py.gateway.connection import HttpRequest
 from aetherless_py.runtime.orchestrator import Orchestrator
+from aetherless_py.start.readiness import LONGEST_PATH
+
+_LONGEST_NAME = len("/65535.sock")
 
 
 def folder() -> Path:
@@ -30,7 +33,7 @@ def folder() -> Path:
     folder for temporary files.
 
     Raises:
-        ControlError: it is another user's, or open to others.
+        ControlError: it is another user's, open to others, or too deep for a socket.
     """
     if named := os.environ.get("AETHERLESS_RUNTIME_DIR"):
         path = Path(named)
@@ -47,6 +50,12 @@ def folder() -> Path:
         raise ControlError(
             f"{path}: must be a folder of this user's with mode 700; mend it, or set"
             " AETHERLESS_RUNTIME_DIR to another one"
+        )
+    longest = LONGEST_PATH - _LONGEST_NAME
+    if len(os.fsencode(path)) > longest:
+        raise ControlError(
+            f"{path}: a socket in it would have too long a path; set AETHERLESS_RUNTIME_DIR to a"
+            f" folder whose path has {longest} bytes at most"
         )
     return path
 

@@ -25,11 +25,25 @@ CREDENTIALS = struct.Struct("3i")
 _NEVER = -1
 
 
+LONGEST_PATH = 107  # of a Unix socket, in bytes
+_LONGEST_NAME = len("/0123456789abcdef.sock")
+
+
 class Folder:
-    """A folder of mode 0700 for the sockets of a strategy's instances."""
+    """A folder of mode 0700 for the sockets of a strategy's instances.
+
+    Raises:
+        StartError: the folder for temporary files is too deep for a socket.
+    """
 
     def __init__(self) -> None:
         self.path = tempfile.mkdtemp(prefix="aetherless-")
+        if len(os.fsencode(self.path)) + _LONGEST_NAME > LONGEST_PATH:
+            self.close()
+            raise StartError(
+                f"{self.path}: a socket in it would have too long a path; set TMPDIR to a shorter"
+                " one"
+            )
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

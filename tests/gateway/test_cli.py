@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +159,16 @@ def test_a_port_that_is_taken_is_said(runtime: Up, tmp_path: Path) -> None:
     assert f"port {runtime.port} of 127.0.0.1 is in use" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     eventually(lambda: len(list(runtime.runtime_folder.iterdir())) == 2)  # only the first's
+
+
+def test_a_folder_too_deep_for_its_socket(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir(mode=0o700)
+    done = subprocess.run(
+        [sys.executable, "-m", "aetherless_py.cli", "list"],
+        env={**os.environ, "AETHERLESS_RUNTIME_DIR": str(deep)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    assert "set AETHERLESS_RUNTIME_DIR to a folder whose path has 96 bytes" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,12 @@ def test_another_process_cannot_speak_through_its_connection(door: Door) -> None
 def test_the_folder_is_ours_alone(door: Door) -> None:
     mode = stat.S_IMODE(os.stat(os.path.dirname(door.path)).st_mode)
     assert mode == 0o700
+
+
+def test_a_folder_too_deep_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with pytest.raises(errors.StartError, match="set TMPDIR to a shorter"):
+        Folder()
+    assert not list(deep.iterdir())
