@@ -195,6 +195,10 @@ class ControlError(AetherlessError):
     """A runtime cannot be asked, or refuses."""
 
 
+class ChainError(AetherlessError):
+    """A function named a next one that cannot be asked, or none ever answers for itself."""
+
+
 class UpstreamError(AetherlessError):
     """An executable did not answer a request that was passed on to it."""
 

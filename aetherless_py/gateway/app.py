@@ -6,16 +6,19 @@ import itertools
 import json
 import re
 import secrets
+from functools import partial
 from time import monotonic_ns
 from urllib.parse import unquote
 
 from aetherless_py.errors import (
     AetherlessError,
+    ChainError,
     InstanceGoneError,
     InvocationTimeoutError,
     MessageTooLargeError,
     QueueError,
     SegmentNoSpaceError,
+    ServiceClosedError,
     StartError,
     UpstreamError,
 )
@@ -26,11 +29,14 @@ from aetherless_py.runtime.orchestrator import Orchestrator
 
 PREFIX = b"/function/"
 JSON = (b"content-type", b"application/json")
+NEXT = b"x-aether-next"  # in an answer: which function is to be asked with it
+HOPS = 32  # from function to function, for one client's request
 _RETRY_AFTER = (b"retry-after", b"1")
 # The gateway's own, and those of one connection (RFC 9110, section 7.6.1).
 _DROPPED = frozenset(
     b"content-length connection date keep-alive proxy-connection te trailer transfer-encoding"
-    b" upgrade x-aether-instance x-aether-request-id x-aether-start".split()
+    b" upgrade x-aether-hops x-aether-instance x-aether-next x-aether-request-id"
+    b" x-aether-start".split()
 )
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")  # a name in lower case: RFC 9110, section 5.6.2
 _NAMES_KEPT = 256
@@ -84,28 +90,6 @@ class Gateway:
             refuse(request, 404, "no such function")
             return
 
-        def done(invocation: Invocation, outcome: Answer | AetherlessError) -> None:
-            stamp = (b"x-aether-request-id", invocation.id.encode())
-            headers: Headers | None = []
-            if isinstance(outcome, Answer):
-                headers = _passed(outcome.headers)
-                if headers is None:
-                    outcome = InstanceGoneError("its answer makes no sense: a header's name")
-            if isinstance(outcome, AetherlessError):
-                status, more = _failure(outcome)
-                self._metrics.answered(function_id, status, invocation)
-                refuse(request, status, _words(outcome), stamp, *more)
-                return
-            self._metrics.answered(function_id, outcome.status, invocation)
-            assert headers is not None
-            headers += (
-                stamp,
-                (b"x-aether-start", invocation.start.encode()),
-                (b"x-aether-instance", invocation.instance_id.encode()),
-                (b"server-timing", timing(invocation, request.begun_ns)),
-            )
-            request.respond(outcome.status, headers, outcome.body)
-
         invocation = Invocation(
             f"{self._run}-{next(self._numbers):08x}",
             request.method,
@@ -114,9 +98,69 @@ class Gateway:
             request.headers,
             request.client,
             request.body,
-            done,
+            partial(self._done, request, function_id, request.begun_ns),
         )
-        service.submit(invocation)
+        if self._orchestrator.ready:
+            service.submit(invocation)
+        else:  # what functions make of requests that are under way is taken yet
+            invocation.settle(ServiceClosedError("the runtime is ending"))
+
+    def _done(
+        self,
+        request: HttpRequest,
+        function_id: str,
+        begun_ns: int,
+        invocation: Invocation,
+        outcome: Answer | AetherlessError,
+    ) -> None:
+        """Answers the client, or asks the next function."""
+        stamps: Headers = [(b"x-aether-request-id", invocation.id.encode())]
+        if invocation.hops:
+            stamps.append((b"x-aether-hops", b"%d" % invocation.hops))
+        headers: Headers | None = []
+        if isinstance(outcome, Answer):
+            headers = _passed(outcome.headers)
+            if headers is None:
+                outcome = InstanceGoneError("its answer makes no sense: a header's name")
+            elif len(headers) < len(outcome.headers) and (name := _next(outcome)) is not None:
+                fault = self._pass_on(request, function_id, name, invocation, outcome)
+                if fault is None:
+                    return
+                outcome = fault
+        if isinstance(outcome, AetherlessError):
+            status, more = _failure(outcome)
+            self._metrics.answered(function_id, status, invocation)
+            refuse(request, status, _words(outcome), *stamps, *more)
+            return
+        self._metrics.answered(function_id, outcome.status, invocation)
+        assert headers is not None
+        headers += stamps
+        headers += (
+            (b"x-aether-start", invocation.start.encode()),
+            (b"x-aether-instance", invocation.instance_id.encode()),
+            (b"server-timing", timing(invocation, begun_ns)),
+        )
+        request.respond(outcome.status, headers, outcome.body)
+
+    def _pass_on(
+        self,
+        request: HttpRequest,
+        function_id: str,
+        name: str,
+        invocation: Invocation,
+        answer: Answer,
+    ) -> ChainError | None:
+        """Asks the next function with an answer; gives what keeps it from that, if it is kept."""
+        service = self._orchestrator.services.get(name)
+        if service is None:
+            return ChainError(f"{function_id} names as next {name!r:.80}: no such function")
+        if invocation.hops == HOPS:
+            return ChainError(f"{function_id} names a next after {HOPS} hops: a loop?")
+        self._metrics.answered(function_id, answer.status, invocation)
+        if not request.gone:
+            done = partial(self._done, request, name, invocation.answered_ns)
+            service.submit(invocation.next(answer, done))
+        return None
 
 
 def divide(target: bytes) -> tuple[bytes, bytes]:
@@ -145,6 +189,15 @@ def _passed(headers: Headers) -> Headers | None:
     return passed
 
 
+def _next(answer: Answer) -> str | None:
+    """Which function is to be asked with an answer, if any is."""
+    if answer.status >= 300:
+        return None
+    named = [value for name, value in answer.headers if name == NEXT]
+    # Of several none is right, as none is of a list.
+    return b", ".join(named).decode("latin-1") if named else None
+
+
 def _failure(error: AetherlessError) -> tuple[int, Headers]:
     """The status for what has gone wrong, and headers that belong to it."""
     if isinstance(error, QueueError | SegmentNoSpaceError):
@@ -153,7 +206,7 @@ def _failure(error: AetherlessError) -> tuple[int, Headers]:
         return 504, []
     if isinstance(error, MessageTooLargeError):
         return 413, []
-    if isinstance(error, InstanceGoneError | StartError | UpstreamError):
+    if isinstance(error, InstanceGoneError | StartError | UpstreamError | ChainError):
         return 502, []
     return 500, []
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from aetherless_py.start.instance import Phases
 
 WARM = "warm"
+# Of a client's request, what those hold that functions make of it: HTTP wants the host.
+_KEPT = frozenset((b"host", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"))
 
 
 class Answer(NamedTuple):
@@ -30,6 +32,7 @@ class Invocation:
         method, path, query, headers: as they came, names of headers in lower case.
         client: the client's address.
         body: in the pieces in which it came.
+        hops: how many functions have answered before, each naming the next.
         done: called once, with it and its answer, or with what has gone wrong:
             QueueFullError: too many wait already.
             QueueTimeoutError: no instance had room within the function's time-out.
@@ -38,6 +41,7 @@ class Invocation:
             InvocationTimeoutError: no answer in time; the instance was killed.
             InstanceGoneError: the instance ended before it answered; whether it acted is unknown.
             MessageTooLargeError: the request does not fit into the channel.
+            UpstreamError: an executable's answer is none, or it cannot be reached.
         over: whether `done` was called, or nobody waits for it any more.
         received_epoch_ns: it was there whole, on the wall clock.
         received_ns: the same.
@@ -50,9 +54,9 @@ class Invocation:
     """
 
     __slots__ = (
-        "answered_ns", "body", "client", "done", "function_ns", "headers", "id", "instance_id",
-        "method", "over", "path", "phases", "query", "received_epoch_ns", "received_ns", "sent_ns",
-        "start",
+        "answered_ns", "body", "client", "done", "function_ns", "headers", "hops", "id",
+        "instance_id", "method", "over", "path", "phases", "query", "received_epoch_ns",
+        "received_ns", "sent_ns", "start",
     )  # fmt: skip
 
     def __init__(
@@ -65,15 +69,33 @@ class Invocation:
         client: str,
         body: list[Buffer],
         done: Callable[[Invocation, Answer | AetherlessError], object],
+        hops: int = 0,
     ) -> None:
         self.id, self.method, self.path, self.query = id, method, path, query
         self.headers, self.client, self.body, self.done = headers, client, body, done
+        self.hops = hops
         self.over = False
         self.received_epoch_ns, self.received_ns = time_ns(), monotonic_ns()
         self.sent_ns = self.answered_ns = 0
         self.function_ns: int | None = None
         self.start, self.instance_id = WARM, ""
         self.phases: Phases | None = None
+
+    def next(
+        self, answer: Answer, done: Callable[[Invocation, Answer | AetherlessError], object]
+    ) -> Invocation:
+        """The request that its answer is, for another function.
+
+        Args:
+            answer: what has come of this one; its body is passed on as it is.
+            done: as above, of the new one.
+        """
+        headers = [header for header in self.headers if header[0] in _KEPT]
+        headers += [header for header in answer.headers if header[0] == b"content-type"]
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+        return Invocation(
+            self.id, "POST", b"/", b"", headers, self.client, [answer.body], done, self.hops + 1
+        )
 
     def settle(self, outcome: Answer | AetherlessError) -> None:
         """Tells whoever waits for it, unless nobody does any more."""

@@ -161,12 +161,17 @@ class Orchestrator:
         await ending
 
     async def _close_all(self, deadline_s: float) -> None:
+        services = (*self.services.values(), *self._leaving)
+        for service in services:
+            service.hurry(deadline_s)
+        # All before any is closed: what one has under way may go on to another.
+        until_s = self._loop.time() + deadline_s
+        while any(service.busy for service in services) and self._loop.time() < until_s:
+            await asyncio.sleep(0.005)
         closing = [
             self._loop.create_task(service.close(deadline_s, "shutdown"))
             for service in self.services.values()
         ]
-        for service in self._leaving:
-            service.hurry(deadline_s)
         closing += self._leaving.values()
         async with self._changing:  # what was being made ready is gone
             pass

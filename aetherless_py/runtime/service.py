@@ -105,6 +105,11 @@ class Service:
         """
         await self._loop.run_in_executor(self._starters, self._maker.prepare)
 
+    @property
+    def busy(self) -> bool:
+        """Whether requests wait for an instance, or are under way."""
+        return bool(self._waiting or self._under_way)
+
     # -- requests --------------------------------------------------------------------------------
 
     def submit(self, invocation: Invocation) -> None:
@@ -344,7 +349,7 @@ class Service:
             if timer is not None:
                 timer.cancel()
         self.hurry(deadline_s)
-        while (self._waiting or self._under_way) and monotonic_ns() < self._until_ns:
+        while self.busy and monotonic_ns() < self._until_ns:
             await asyncio.sleep(0.005)
         while self._waiting:
             closed = ServiceClosedError(f"{self.function.id}: it went out of service")
