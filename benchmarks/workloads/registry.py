@@ -10,7 +10,8 @@ measures,
 
 - `request(size, seed)`: (method, path and query, headers, body);
 - `expected(size, seed)`: what `fault` compares with, made without the handler's own code;
-- `fault(expected, body)`: what is wrong with an answer, in a few words, or None.
+- `fault(expected, body)`: what is wrong with an answer, in a few words, or None; where several
+  functions take part, with further arguments for what is to be seen of them in the answer.
 
 They import what only they need when they are called: instances do not pay for it. Nothing here is
 imported by a handler, and no workload is imported before it is asked for.
@@ -91,24 +92,41 @@ class Workload:
         _expected(self.module, self._size(variant), seed)
 
     def check(
-        self, variant: str, seed: int, status: int, headers: Mapping[str, str], body: bytes
+        self,
+        variant: str,
+        seed: int,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        **served: Any,
     ) -> None:
         """Compares an answer with what it must be. The first one of a variant and seed takes long,
         unless it was prepared.
+
+        Args:
+            variant, seed: of the request.
+            status, headers, body: of the answer.
+            served: how the functions are that take part, as the workload's `fault` has it; without
+                it, one alone.
 
         Raises:
             WrongAnswer: it is another one.
             ValueError: there is no such variant.
         """
         fault = self._fault(
-            _expected(self.module, self._size(variant), seed), status, headers, body
+            _expected(self.module, self._size(variant), seed), status, headers, body, served
         )
         if fault is not None:
             words = " ".join(fault.split())
             raise WrongAnswer(f"{self.name}, {variant}, seed {seed}: {words}")
 
     def _fault(
-        self, expected: Any, status: int, headers: Mapping[str, str], body: bytes
+        self,
+        expected: Any,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        served: Mapping[str, Any],
     ) -> str | None:
         if status != 200:
             return f"status {status}: {body[:_SHOWN]!r}"
@@ -119,7 +137,7 @@ class Workload:
         if self.digest and given.get(DIGEST) != hashlib.sha256(body).hexdigest():
             return f"{len(body)} bytes that have not the digest {given.get(DIGEST)!r}"
         try:
-            fault: str | None = self._load().fault(expected, body)
+            fault: str | None = self._load().fault(expected, body, **served)
         except Exception as error:  # whatever a parser raises at what is none of its kind
             return f"cannot be read: {type(error).__name__}: {str(error)[:_SHOWN]}"
         return fault
@@ -195,6 +213,14 @@ WORKLOADS: Mapping[str, Workload] = {
         ),
         Workload(
             "crud-sqlite", "crud_sqlite", _sizes("items", 10, 100, 1_000), ("json", "sqlite3")
+        ),
+        Workload(
+            "chain", "chain", _sizes("bytes", 1 << 10, 1 << 16, 1 << 20),
+            ("base64", "http.client"), kind="application/octet-stream",
+        ),
+        Workload(
+            "transfer", "transfer", _sizes("bytes", 1 << 10, 1 << 16, 1 << 20, 4 << 20),
+            ("base64", "hashlib", "json", "random", "tempfile"), memory_mb=256,
         ),
     )
 }  # fmt: skip

@@ -1,0 +1,99 @@
+"""transfer: bytes from one function to a second one, inline or through a storage.
+
+Source: STeLLAR's data transfers (Ustiugov et al., IISWC 2021), which compare a payload inside the
+request with one in a cloud's storage whose key is in the request. Both functions are served with
+this handler; the environment of the first says how it goes on:
+
+- `TRANSFER_NEXT`: the id of the second function, by the runtime's tail call. Without it, one alone
+  does what both would, and nothing is transferred.
+- `TRANSFER_WAY`: "inline", the bytes are the second one's body; or "storage", they are in a file,
+  and its name is.
+- `TRANSFER_FOLDER`: where such files are; of both functions. In a tmpfs the storage is as fast as
+  it can be, and no disk is measured.
+
+A file is deleted by whoever reads it; one that nobody reads is left to the folder's owner.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from random import Random
+from typing import Any
+
+NAME = "transfer"
+
+_PREFIX = "aetherless-transfer-"
+_NEXT = os.environ.get("TRANSFER_NEXT")
+_WAY = os.environ.get("TRANSFER_WAY", "inline")
+if _WAY not in ("inline", "storage"):
+    raise ValueError(f"TRANSFER_WAY is {_WAY!r}: it must be inline or storage")
+
+
+def handler(event: Any, context: Any) -> Any:
+    """Makes what is asked for and passes it on, or tells what has come."""
+    if not event.get("body"):  # somebody asks whether it is up
+        return {}
+    if event["isBase64Encoded"]:
+        return _told("inline", base64.b64decode(event["body"]))
+    asked = json.loads(event["body"])
+    if "file" in asked:
+        return _told("storage", _taken(asked["file"], asked["bytes"]))
+    data = Random(asked["seed"]).randbytes(asked["bytes"])
+    if _NEXT is None:
+        return _told("alone", data)
+    if _WAY == "storage":
+        return {
+            "statusCode": 200,
+            "headers": {"content-type": "application/json", "x-aether-next": _NEXT},
+            "body": json.dumps({"file": _stored(data), "bytes": len(data)}),
+        }
+    return {
+        "statusCode": 200,
+        "headers": {"content-type": "application/octet-stream", "x-aether-next": _NEXT},
+        "body": base64.b64encode(data).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def _told(way: str, data: bytes) -> dict[str, Any]:
+    return {"way": way, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _stored(data: bytes) -> str:
+    fd, path = tempfile.mkstemp(prefix=_PREFIX, dir=os.environ["TRANSFER_FOLDER"])
+    with open(fd, "wb") as file:
+        file.write(data)
+    return os.path.basename(path)
+
+
+def _taken(name: str, size: int) -> bytes:
+    if not name.startswith(_PREFIX) or os.path.basename(name) != name:
+        raise ValueError(f"{name[:80]!r} is no file of a transfer's")
+    path = os.path.join(os.environ["TRANSFER_FOLDER"], name)
+    with open(path, "rb") as file:
+        os.unlink(path)
+        data = file.read()
+    if len(data) != size:
+        raise ValueError(f"{name} has {len(data)} bytes, not {size}")
+    return data
+
+
+def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
+    """How many bytes are to be made, and from which seed."""
+    body = json.dumps({"bytes": size, "seed": seed}).encode()
+    return "POST", "/", {"content-type": "application/json"}, body
+
+
+def expected(size: int, seed: int) -> dict[str, Any]:
+    """Size and digest of these bytes."""
+    return {"bytes": size, "sha256": hashlib.sha256(Random(seed).randbytes(size)).hexdigest()}
+
+
+def fault(expected: dict[str, Any], body: bytes, way: str = "alone") -> str | None:
+    """Another way than that which was to be taken, another size or digest."""
+    answer, wanted = json.loads(body), expected | {"way": way}
+    return None if answer == wanted else f"{str(answer)[:160]}, not {wanted}"
