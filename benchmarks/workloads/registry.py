@@ -216,7 +216,7 @@ WORKLOADS: Mapping[str, Workload] = {
         ),
         Workload(
             "chain", "chain", _sizes("bytes", 1 << 10, 1 << 16, 1 << 20),
-            ("base64", "http.client"), kind="application/octet-stream",
+            ("http.client",), kind="text/plain",
         ),
         Workload(
             "transfer", "transfer", _sizes("bytes", 1 << 10, 1 << 16, 1 << 20, 4 << 20),

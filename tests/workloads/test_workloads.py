@@ -184,6 +184,7 @@ SPOILERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
     "application/zip": _spoilt_zip,
     "image/jpeg": _spoilt_thumbnail,
     "text/html": _spoilt_html,
+    "text/plain": _spoilt_bytes,
 }
 
 
