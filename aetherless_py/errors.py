@@ -183,6 +183,10 @@ class QueueTimeoutError(QueueError, TimeoutError):
     """No instance had room in time."""
 
 
+class ClientGoneError(QueueError):
+    """The client has closed its connection before any instance was given its request."""
+
+
 class ServiceClosedError(QueueError):
     """The function is being taken out of service."""
 

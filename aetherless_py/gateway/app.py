@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from aetherless_py.errors import (
     AetherlessError,
     ChainError,
+    ClientGoneError,
     InstanceGoneError,
     InvocationTimeoutError,
     MessageTooLargeError,
@@ -26,10 +27,12 @@ from aetherless_py.gateway.connection import Headers, HttpRequest
 from aetherless_py.gateway.metrics import Metrics
 from aetherless_py.runtime.invocation import Answer, Invocation
 from aetherless_py.runtime.orchestrator import Orchestrator
+from aetherless_py.runtime.service import Service
 
 PREFIX = b"/function/"
 JSON = (b"content-type", b"application/json")
 NEXT = b"x-aether-next"  # in an answer: which function is to be asked with it
+CLIENT_GONE = 499  # in the metrics only: nobody reads it
 HOPS = 32  # from function to function, for one client's request
 _RETRY_AFTER = (b"retry-after", b"1")
 # The gateway's own, and those of one connection (RFC 9110, section 7.6.1).
@@ -101,7 +104,7 @@ class Gateway:
             partial(self._done, request, function_id, request.begun_ns),
         )
         if self._orchestrator.ready:
-            service.submit(invocation)
+            _submit(service, invocation, request)
         else:  # what functions make of requests that are under way is taken yet
             invocation.settle(ServiceClosedError("the runtime is ending"))
 
@@ -159,8 +162,13 @@ class Gateway:
         self._metrics.answered(function_id, answer.status, invocation)
         if not request.gone:
             done = partial(self._done, request, name, invocation.answered_ns)
-            service.submit(invocation.next(answer, done))
+            _submit(service, invocation.next(answer, done), request)
         return None
+
+
+def _submit(service: Service, invocation: Invocation, request: HttpRequest) -> None:
+    request.on_gone = partial(service.abandon, invocation)
+    service.submit(invocation)
 
 
 def divide(target: bytes) -> tuple[bytes, bytes]:
@@ -200,6 +208,8 @@ def _next(answer: Answer) -> str | None:
 
 def _failure(error: AetherlessError) -> tuple[int, Headers]:
     """The status for what has gone wrong, and headers that belong to it."""
+    if isinstance(error, ClientGoneError):
+        return CLIENT_GONE, []
     if isinstance(error, QueueError | SegmentNoSpaceError):
         return 503, [_RETRY_AFTER]
     if isinstance(error, InvocationTimeoutError):

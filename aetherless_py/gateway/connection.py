@@ -55,6 +55,7 @@ class Settings:
 
     Attributes:
         connections: those that are open.
+        most_connections: of clients; those that come beyond them are refused.
         date: the header's line, renewed every second.
         body_limit_bytes: of a request.
         request_timeout_s: in which a request must arrive, the first one from when the client has
@@ -63,11 +64,15 @@ class Settings:
     """
 
     def __init__(
-        self, body_limit_bytes: int, request_timeout_s: float, idle_timeout_s: float = 75.0
+        self,
+        body_limit_bytes: int,
+        request_timeout_s: float,
+        most_connections: int,
+        idle_timeout_s: float = 75.0,
     ) -> None:
         self.connections: set[Connection] = set()
         self.date = b""
-        self.body_limit_bytes = body_limit_bytes
+        self.body_limit_bytes, self.most_connections = body_limit_bytes, most_connections
         self.request_timeout_s, self.idle_timeout_s = request_timeout_s, idle_timeout_s
 
 
@@ -84,11 +89,12 @@ class HttpRequest:
         keep_alive: whether the connection is for more requests.
         old: whether it is of HTTP/1.0.
         gone: whether the client has closed its connection.
+        on_gone: called when it does.
     """
 
     __slots__ = (
         "_connection", "begun_ns", "body", "gone", "headers", "keep_alive", "method", "old",
-        "target",
+        "on_gone", "target",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +105,7 @@ class HttpRequest:
         self.body: list[Buffer] = []
         self.keep_alive = True
         self.old = self.gone = False
+        self.on_gone: Callable[[], object] | None = None
 
     @property
     def client(self) -> str:
@@ -120,10 +127,11 @@ class Connection(asyncio.Protocol):
     Args:
         app: is given each request.
         settings: of the gateway.
+        bounded: whether it is refused where there are too many.
     """
 
-    def __init__(self, app: App, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: App, settings: Settings, bounded: bool = True) -> None:
+        self._app, self._settings, self._bounded = app, settings, bounded
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
@@ -155,6 +163,8 @@ class Connection(asyncio.Protocol):
         if isinstance(peer, tuple):
             self.client = str(peer[0])
         self._settings.connections.add(self)
+        if self._bounded and len(self._settings.connections) > self._settings.most_connections:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """It is gone; nobody waits for answers any more."""
@@ -162,6 +172,8 @@ class Connection(asyncio.Protocol):
         for request in (self._current, self._arriving, *self._waiting):
             if request is not None:
                 request.gone = True
+                if request.on_gone is not None:
+                    request.on_gone()
         self._waiting.clear()
 
     def data_received(self, data: bytes) -> None:

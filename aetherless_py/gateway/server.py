@@ -61,7 +61,9 @@ class Server:
         self._ending, self._reloading = asyncio.Event(), asyncio.Lock()
         self._config = config
         self._settings = Settings(
-            config.orchestrator.body_limit_bytes, config.orchestrator.request_timeout_s
+            config.orchestrator.body_limit_bytes,
+            config.orchestrator.request_timeout_s,
+            config.orchestrator.max_connections,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         own = control.folder()
@@ -118,7 +120,9 @@ class Server:
         path = control.socket_path(self._port)
         path.unlink(missing_ok=True)  # of a runtime that was killed: the port is ours
         routes = control.Control(self._orchestrator, self._about, self._ending.set, self._reload)
-        self._control = await self._loop.create_unix_server(self._factory(routes.route), str(path))
+        self._control = await self._loop.create_unix_server(
+            lambda: Connection(routes.route, self._settings, bounded=False), str(path)
+        )
         os.chmod(path, 0o600)
         host = config.orchestrator.host
         names = ", ".join(function.id for function in config.functions)
@@ -225,6 +229,7 @@ class Server:
             self._config = config
             self._settings.body_limit_bytes = wanted.body_limit_bytes
             self._settings.request_timeout_s = wanted.request_timeout_s
+            self._settings.most_connections = wanted.max_connections
             for port in set(self._listeners) - before:
                 await self._listeners[port].start_serving()
             for port in before - set(self._owners) - {self._port}:

@@ -82,6 +82,7 @@ class OrchestratorConfig(_Options):
         queue_limit: requests that may wait for an instance, for each function.
         host, port: where the gateway listens; port 0 is any that is free.
         max_body_bytes: of a request; None for what fits. See `body_limit_bytes`.
+        max_connections: of clients at a time.
         request_timeout_s: how long a client may take to send head and body.
         shutdown_timeout_s: how long requests have to end when the runtime is told to.
         log_dir: where functions' output goes; None for a folder of the runtime's own.
@@ -98,6 +99,7 @@ class OrchestratorConfig(_Options):
     host: str = Field(default="127.0.0.1", description="a host's name or address")
     port: int = Field(default=8080, ge=0, le=65535)
     max_body_bytes: int | None = Field(default=None, ge=0, le=1 << 30)
+    max_connections: int = Field(default=4096, ge=1, le=1_000_000)
     request_timeout_s: _Seconds = 10.0
     shutdown_timeout_s: _SecondsFrom0 = 10.0
     log_dir: _Folder | None = Field(default=None, description="a folder's path")

@@ -35,6 +35,7 @@ class Invocation:
         hops: how many functions have answered before, each naming the next.
         done: called once, with it and its answer, or with what has gone wrong:
             QueueFullError: too many wait already.
+            ClientGoneError: nobody waits for the answer any more; nothing was done.
             QueueTimeoutError: no instance had room within the function's time-out.
             ServiceClosedError: the function went out of service; nothing was done.
             StartError: no instance could be started.

@@ -20,6 +20,7 @@ from typing import Any
 
 from aetherless_py.errors import (
     AetherlessError,
+    ClientGoneError,
     InstanceGoneError,
     InvocationTimeoutError,
     QueueFullError,
@@ -128,6 +129,12 @@ class Service:
             self._queue_deadlines.add(invocation)
             self._scale()
 
+    def abandon(self, invocation: Invocation) -> None:
+        """Its client has gone: if it waits yet, no instance is given it."""
+        if not invocation.sent_ns and not invocation.over:
+            self._waiting.remove(invocation)
+            invocation.settle(ClientGoneError(f"{self.function.id}: the client has gone"))
+
     def _dispatch(self, serving: Serving, invocation: Invocation) -> None:
         serving.take()
         if not serving.has_room:
@@ -188,9 +195,7 @@ class Service:
         self._serving_waiting = True
         try:
             while self._waiting and self._free:
-                invocation = self._waiting.popleft()
-                if not invocation.over:  # else its client has gone
-                    self._dispatch(self._free[-1], invocation)
+                self._dispatch(self._free[-1], self._waiting.popleft())
         finally:
             self._serving_waiting = False
 
@@ -223,11 +228,12 @@ class Service:
             self.starting -= 1
             self.counts["start_failed"] += 1
             log.warning("%s: no instance: %s", self.function.id, error)
-            # One who waits is told: with each failure there is one less.
-            if self._waiting:
+            # Who has room before long serves all who wait. Where nobody has, one of them is told:
+            # with each failure there is one less.
+            if self._waiting and not any(map(_lasts, self._servings)):
                 told = error if isinstance(error, AetherlessError) else StartError(str(error))
                 self._waiting.popleft().settle(told)
-            self._scale()
+                self._scale()
             return
         self.starting -= 1
         self.counts["started"] += 1
@@ -406,5 +412,10 @@ class Service:
         return [
             (serving.instance.id, serving.instance.pid)
             for serving in self._servings
-            if serving.state in (State.IDLE, State.BUSY)
+            if _lasts(serving)
         ]
+
+
+def _lasts(serving: Serving) -> bool:
+    """Whether it takes requests, now or when it has answered."""
+    return serving.state in (State.IDLE, State.BUSY)

@@ -15,7 +15,7 @@ from aetherless_py.runtime.logs import LIMIT_BYTES
 from aetherless_py.start.criu import Criu
 from tests.gateway.conftest import Start
 from tests.gateway.crowd import at_once, under_way
-from tests.gateway.up import Up, eventually, lives
+from tests.gateway.up import FUNCTIONS, Up, eventually, lives
 
 MODES = ["zygote", "spawn", "criu"]
 
@@ -247,7 +247,8 @@ def test_no_room_for_channels_is_said_and_got_over(tmp_path: Path) -> None:
     ) as runtime:  # fmt: skip
         answers = at_once(runtime, ["/function/does?do=sleep&value=0.5"] * 6)
         statuses = sorted(answer.status for answer in answers)
-        assert statuses[0] == 200 and statuses[-1] == 503 and set(statuses) == {200, 503}
+        # A start that fails before another one is there is told to one who waits.
+        assert statuses[0] == 200 and set(statuses) <= {200, 503}
         for answer in answers:
             assert answer.status == 200 or answer.headers["retry-after"] == "1"
         assert runtime.ask("/function/does").status == 200
@@ -328,3 +329,34 @@ def test_a_slow_start_of_one_function_holds_up_no_other(up: Start, tmp_path: Pat
         finally:
             go.touch()
         assert {each.result().status for each in slow} <= {200, 502, 503}
+
+
+def test_a_failed_start_fails_nobody_whom_a_busy_instance_can_serve(
+    up: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "once.py").write_text(
+        "import os\n"
+        "if 'AETHER_SOCKET' in os.environ:\n"
+        "    os.close(os.open(os.environ['ONCE'], os.O_CREAT | os.O_EXCL))\n"
+        "from fns import does as handler\n"
+    )
+    go, ran = tmp_path / "go", tmp_path / "ran"
+    paths = f"{tmp_path}:{FUNCTIONS}"
+    runtime = up(
+        {"id": "once", "handler_path": "once:handler", "start": "spawn", "max_instances": 4,
+         "environment": {"PYTHONPATH": paths, "ONCE": str(tmp_path / "once")}},
+    )  # fmt: skip
+    with ThreadPoolExecutor(4) as clients:
+        first = clients.submit(runtime.ask, f"/function/once?after={go}&count={ran}")
+        eventually(ran.exists)
+        others = [clients.submit(runtime.ask, "/function/once") for _ in range(3)]
+        try:
+            eventually(lambda: runtime.state()[0]["counts"].get("start_failed", 0) >= 1)
+        finally:
+            go.touch()
+        assert [each.result().status for each in (first, *others)] == [200] * 4
+    for process in runtime.processes():
+        if process.pid == runtime.instances()[0]["pid"]:
+            process.kill()
+    eventually(lambda: not runtime.instances())
+    assert runtime.ask("/function/once").status == 502  # nobody else can

@@ -9,10 +9,12 @@ import contextlib
 import http.client
 import os
 import random
+import shutil
 import signal
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -45,7 +47,7 @@ def _victims(runtime: Up) -> list[int]:
     return found
 
 
-def test_each_request_is_answered_or_refused_whoever_is_killed(up: Start) -> None:
+def test_each_request_is_answered_or_refused_whoever_is_killed(up: Start, tmp_path: Path) -> None:
     print("seed", SEED)
     moments = random.Random(SEED)
     modes = ["zygote", "spawn"] + ([] if Criu.missing() else ["criu"])
@@ -57,6 +59,12 @@ def test_each_request_is_answered_or_refused_whoever_is_killed(up: Start) -> Non
         {"id": "pool", "handler_path": "fns:echo", "warm_pool_size": 2, "timeout_ms": TIMEOUT_MS},
         {"id": "threads", "handler_path": "fns:echo", "concurrency": 4, "timeout_ms": TIMEOUT_MS},
     ]
+    if shutil.which("node"):
+        server = Path(__file__).parents[1] / "start" / "functions" / "handler.js"
+        program = tmp_path / "program"
+        program.write_text(f"#!/bin/sh\nexec node {server}\n")
+        program.chmod(0o700)
+        functions.append({"id": "program", "handler_path": str(program), "timeout_ms": TIMEOUT_MS})
     names = [str(function["id"]) for function in functions]
     runtime = up(*functions, restore_timeout_ms=10_000, max_instances=3, keep_alive_s=0.3)
     connections = threading.local()

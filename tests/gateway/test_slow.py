@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import struct
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -73,7 +75,7 @@ def test_an_idle_connection_is_closed() -> None:
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        settings = Settings(1 << 20, request_timeout_s=1e6, idle_timeout_s=SOON_S)
+        settings = Settings(1 << 20, 1e6, most_connections=10, idle_timeout_s=SOON_S)
 
         def app(request: HttpRequest) -> None:
             request.respond(200, [], b"x")
@@ -185,6 +187,48 @@ def test_clients_that_vanish(up: Start) -> None:
         reset(connection)
     assert_unharmed(runtime)
     eventually(lambda: descriptors(runtime) <= before + instance_descriptors(runtime))
+
+
+def test_a_request_whose_client_has_left_the_queue_is_given_to_nobody(
+    up: Start, tmp_path: Path
+) -> None:
+    runtime = up({"id": "does"}, max_instances=1)
+    go, ran = tmp_path / "go", tmp_path / "ran"
+    with Raw(runtime.port) as first:
+        first.send(get(f"/function/does?after={go}&count={ran}"))
+        eventually(ran.exists)
+        left = [Raw(runtime.port) for _ in range(3)]
+        for connection in left:
+            connection.send(get(f"/function/does?count={ran}"))
+        eventually(lambda: runtime.state()[0]["queue"] == 3)
+        for connection in left:
+            reset(connection)  # who closes without it may still be reading
+        eventually(lambda: runtime.state()[0]["queue"] == 0)
+        go.touch()
+        assert first.answer().status == 200
+    assert runtime.ask("/function/does").status == 200
+    assert ran.read_text() == "x\n"
+    metrics = runtime.ask("/metrics").body.decode()
+    assert re.search(r'aetherless_requests_total\{.*status="499"\} 3\.0', metrics), metrics
+
+
+def test_connections_beyond_the_limit_are_refused(up: Start) -> None:
+    runtime = up({"id": "does"}, max_connections=4)
+    held = [Raw(runtime.port) for _ in range(4)]
+    for connection in held:
+        connection.send(get())
+        assert connection.answer().status == 200
+    with Raw(runtime.port) as beyond:
+        assert beyond.answer().status == 503
+        beyond.half_close()
+        beyond.assert_closed()
+    assert runtime.run("list").returncode == 0  # whoever controls it is no client
+    held.pop().__exit__()
+    eventually(lambda: runtime.ask("/healthz").status == 200)
+    for connection in held:
+        connection.send(get())
+        assert connection.answer().status == 200
+        connection.__exit__()
 
 
 def descriptors(runtime: Up) -> int:
