@@ -6,7 +6,6 @@ is the gateway's port.
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import os
@@ -21,6 +20,7 @@ from aetherless_py.errors import AetherlessError, ControlError
 from aetherless_py.gateway.app import JSON, refuse
 from aetherless_py.gateway.connection import HttpRequest
 from aetherless_py.runtime.orchestrator import Orchestrator
+from aetherless_py.runtime.tasks import Tasks
 from aetherless_py.start.readiness import LONGEST_PATH
 
 _LONGEST_NAME = len("/65535.sock")
@@ -84,7 +84,7 @@ class Control:
     ) -> None:
         self._orchestrator, self._about = orchestrator, about
         self._stop, self._reload = stop, reload
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._tasks = Tasks()
 
     def route(self, request: HttpRequest) -> None:
         """Answers, now or when it is done."""
@@ -95,9 +95,7 @@ class Control:
                 _tell(request, self._about())
                 self._stop()
             case "POST", b"/reload":
-                task = asyncio.ensure_future(self._reload_for(request))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks.begin(self._reload_for(request))
             case _:
                 refuse(request, 404, "no such route")
 

@@ -26,6 +26,7 @@ from aetherless_py.gateway.connection import App, Connection, HttpRequest, Setti
 from aetherless_py.gateway.metrics import Metrics
 from aetherless_py.runtime.config import Config
 from aetherless_py.runtime.orchestrator import Orchestrator
+from aetherless_py.runtime.tasks import Tasks
 from aetherless_py.start.spawn import guard
 
 log = logging.getLogger("aetherless")
@@ -65,7 +66,7 @@ class Server:
             config.orchestrator.request_timeout_s,
             config.orchestrator.max_connections,
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         own = control.folder()
         self._folder = own / f"{os.getpid()}"
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -206,9 +207,7 @@ class Server:
             except AetherlessError as error:
                 log.error("reload: nothing is changed: %s", error)
 
-        task = self._loop.create_task(reload())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.begin(reload())
 
     async def _reload(self) -> dict[str, list[str]]:
         async with self._reloading:

@@ -37,6 +37,7 @@ from aetherless_py.runtime.maker import Made, Maker
 from aetherless_py.runtime.proxy import Proxy
 from aetherless_py.runtime.serving import ExecutableServing, PythonServing, Serving
 from aetherless_py.runtime.states import State
+from aetherless_py.runtime.tasks import Tasks
 from aetherless_py.start.http_instance import HttpInstance
 
 log = logging.getLogger("aetherless")
@@ -87,10 +88,10 @@ class Service:
         self._under_way: dict[Invocation, Serving] = {}
         self._deadlines = Deadlines(loop, self._timeout_s, self._timed_out)
         self._queue_deadlines = Deadlines(loop, self._timeout_s, self._waited_too_long)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._eviction: asyncio.TimerHandle | None = None
         self._refill: asyncio.TimerHandle | None = None
-        self._ends: set[asyncio.Task[None]] = set()  # of the tasks, those that end an instance
+        self._ends = Tasks()  # of instances
         self._stopping = 0  # instances that do not count for what is to come
         self._serving_waiting = self._closing = False
         self._until_ns = math.inf  # what is under way must be done, if it is closing
@@ -208,13 +209,7 @@ class Service:
             and len(self._servings) + self.starting < self.function.max_instances
         ):
             self.starting += 1
-            self._spawn_task(self._start_one())
-
-    def _spawn_task(self, coroutine: Any, *more: set[asyncio.Task[None]]) -> None:
-        task = self._loop.create_task(coroutine)
-        for tasks in (self._tasks, *more):
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            self._tasks.begin(self._start_one())
 
     async def _start_one(self) -> None:
         try:
@@ -249,7 +244,7 @@ class Service:
     def _refill_stock(self) -> None:
         self._refill = None
         if not self._closing:
-            self._spawn_task(self._run_refill())
+            self._tasks.begin(self._run_refill())
 
     async def _run_refill(self) -> None:
         await self._loop.run_in_executor(self._starters, self._maker.refill)
@@ -288,7 +283,7 @@ class Service:
         with contextlib.suppress(ValueError):
             self._free.remove(serving)
         self._stopping += 1
-        self._spawn_task(self._end(serving, GRACE_S if graceful else 0), self._ends)
+        self._ends.begin(self._end(serving, GRACE_S if graceful else 0))
         serving.close()
 
     async def _end(self, serving: Serving, grace_s: float) -> None:
@@ -362,11 +357,10 @@ class Service:
             self._waiting.popleft().settle(closed)
         for serving in tuple(self._servings):
             self._retire(serving, why)
-        while self._ends:  # first: what closes the strategy gives nobody time
-            await asyncio.wait(self._ends)
+        await self._ends.ended()  # first: what closes the strategy gives nobody time
         await self._loop.run_in_executor(self._enders, self._maker.close, why == "reload")
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.ended()
+        await self._ends.ended()  # of what was started meanwhile
         await self._proxy.close()
         for invocation in tuple(self._under_way):  # an executable's break off on their own time
             del self._under_way[invocation]

@@ -23,6 +23,7 @@ from aetherless_py.runtime.line import Line, Looker
 from aetherless_py.runtime.logs import Log
 from aetherless_py.runtime.proxy import Proxy
 from aetherless_py.runtime.states import State, follow
+from aetherless_py.runtime.tasks import Tasks
 from aetherless_py.start.http_instance import HttpInstance
 from aetherless_py.start.instance import Instance
 
@@ -207,7 +208,7 @@ class ExecutableServing(Serving):
     ) -> None:
         super().__init__(instance, concurrency, loop, log, finished)
         self._timeout_s, self._proxy, self._port = timeout_s, proxy, instance.port
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._lost = lost
         # Its connection says nothing after READY: it only ends.
         self._connection_fd = instance.take_connection().fileno()
@@ -219,9 +220,7 @@ class ExecutableServing(Serving):
 
     def ask(self, invocation: Invocation) -> None:
         """As `Serving.ask`."""
-        task = self._loop.create_task(self._ask(invocation))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.begin(self._ask(invocation))
 
     async def _ask(self, invocation: Invocation) -> None:
         target = invocation.path + (b"?" + invocation.query if invocation.query else b"")
@@ -254,6 +253,4 @@ class ExecutableServing(Serving):
         super().close()
         self._loop.remove_reader(self._connection_fd)
         # What is under way there breaks off, and is finished by that.
-        task = self._loop.create_task(self._proxy.forget(self._port))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.begin(self._proxy.forget(self._port))
