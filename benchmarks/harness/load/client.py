@@ -136,7 +136,13 @@ class Client:
     # -- from the connections --
 
     def answered(
-        self, connection: Connection, outcome: int, at_ns: int, why: str, keep: bool
+        self,
+        connection: Connection,
+        outcome: int,
+        at_ns: int,
+        why: str,
+        keep: bool,
+        label: str | None,
     ) -> None:
         """As `Owner.answered`."""
         request = connection.request
@@ -146,7 +152,9 @@ class Client:
         else:
             self._drop(connection)
         if at_ns - self._begun_ns[request] > self._timeout_ns:
-            outcome, why = outcomes.TIMEOUT, "answered after the time-out"
+            outcome, why, label = outcomes.TIMEOUT, "answered after the time-out", None
+        if label is not None:
+            self._record.label(request, label)
         self._end(request, outcome, connection.sent_ns, at_ns, why)
 
     def lost(self, connection: Connection) -> None:

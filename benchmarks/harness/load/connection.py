@@ -12,8 +12,9 @@ from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load import outcomes
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
-# Raises whatever it likes where (status, headers, body) are not what they should be.
-Check: TypeAlias = Callable[[int, Headers, bytes], None]
+# Raises whatever it likes where (status, headers, body) are not what they should be; may give a
+# label of the answer, which is kept beside it.
+Check: TypeAlias = Callable[[int, Headers, bytes], str | None]
 
 
 @runtime_checkable
@@ -38,9 +39,15 @@ class Owner(Protocol):
     check: Check
 
     def answered(
-        self, connection: Connection, outcome: int, at_ns: int, why: str, keep: bool
+        self,
+        connection: Connection,
+        outcome: int,
+        at_ns: int,
+        why: str,
+        keep: bool,
+        label: str | None,
     ) -> None:
-        """The request under way has ended."""
+        """The request under way has ended; the label is the check's, of a right answer."""
 
     def lost(self, connection: Connection) -> None:
         """The connection is over; no request was under way."""
@@ -158,12 +165,14 @@ class Connection(asyncio.Protocol):
             self._end(status, at_ns, f"status {status}: {body[:SHOWN_BYTES]!r}", keep)
             return
         try:
-            self._owner.check(status, self._headers, body)
+            label = self._owner.check(status, self._headers, body)
         except Exception as wrong:
             self._end(outcomes.WRONG, at_ns, str(wrong) or type(wrong).__name__, keep)
         else:
-            self._end(outcomes.OK, at_ns, "", keep)
+            self._end(outcomes.OK, at_ns, "", keep, label)
 
-    def _end(self, outcome: int, at_ns: int, why: str, keep: bool) -> None:
+    def _end(
+        self, outcome: int, at_ns: int, why: str, keep: bool, label: str | None = None
+    ) -> None:
         self._is_whole = self._has_more = False
-        self._owner.answered(self, outcome, at_ns, why, keep)
+        self._owner.answered(self, outcome, at_ns, why, keep, label)

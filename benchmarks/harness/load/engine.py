@@ -93,6 +93,7 @@ async def _run(
         await client.close()
     return {
         "record": record.packed(driver.sent),
+        "labels": list(record.labels),
         "began_ns": began_ns,
         "began_at_ms": began_at_ns // 1_000_000,
         "elapsed_ns": elapsed_ns,

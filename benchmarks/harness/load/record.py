@@ -20,6 +20,8 @@ class Record:
         connect_ns: from then until its new connection was up; 0 on a kept one.
         service_ns: from the send until the whole answer, or until the failure, was there.
         outcome: of `outcomes`.
+        label_at: where in `labels` the one is that the check gave.
+        labels: each once; the first one is that of none.
     """
 
     def __init__(self, count: int) -> None:
@@ -28,12 +30,18 @@ class Record:
         self.connect_ns = array("q", bytes(8 * count))
         self.service_ns = array("q", bytes(8 * count))
         self.outcome = array("h", bytes(2 * count))
+        self.label_at = array("i", bytes(4 * count))
+        self.labels: dict[str, int] = {"": 0}
+
+    def label(self, request: int, label: str) -> None:
+        """Keeps the label of a request's answer."""
+        self.label_at[request] = self.labels.setdefault(label, len(self.labels))
 
     def packed(self, count: int) -> dict[str, str]:
         """The first `count` places as texts that JSON can carry."""
         return {
             name: base64.b64encode(getattr(self, name)[:count].tobytes()).decode()
-            for name in (*_DURATIONS, "outcome")
+            for name in (*_DURATIONS, "outcome", "label_at")
         }
 
 
@@ -42,5 +50,6 @@ def unpacked(packed: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: np.frombuffer(base64.b64decode(packed[name]), dtype=np.int64) for name in _DURATIONS
     }
-    found["outcome"] = np.frombuffer(base64.b64decode(packed["outcome"]), dtype=np.int16)
+    for name, kind in (("outcome", np.int16), ("label_at", np.int32)):
+        found[name] = np.frombuffer(base64.b64decode(packed[name]), dtype=kind)
     return found

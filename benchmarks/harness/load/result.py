@@ -49,7 +49,8 @@ class LoadResult:
         steal_seconds: processor time that the hypervisor took meanwhile.
         cpu_seconds: that the generator used, its polling included.
         preempted: how often another one took the generator's processor.
-        intended_ns, lag_ns, connect_ns, service_ns, outcome: as `record.Record`.
+        intended_ns, lag_ns, connect_ns, service_ns, outcome, label_at, labels: as
+            `record.Record`.
     """
 
     loop: Loop
@@ -71,6 +72,8 @@ class LoadResult:
     connect_ns: Nanoseconds
     service_ns: Nanoseconds
     outcome: NDArray[np.int16]
+    label_at: NDArray[np.int32]
+    labels: list[str]
 
     @classmethod
     def from_run(

@@ -53,7 +53,8 @@ class Load:
         request: what is sent.
         arrivals: a schedule for an open loop, `Closed` for a closed one.
         check: "module:function", called in the generator's process with each answer's status,
-            headers and body; raises where they are wrong. None asks for a 2xx.
+            headers and body; raises where they are wrong, and may give a label of the answer.
+            None asks for a 2xx.
         check_arguments: with these the function is called once, before the run, and gives the
             check; they travel as JSON. None where it is the check itself.
         timeout_s: from when a request is begun to its whole answer, the connecting included.

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
-from benchmarks.harness.load.connection import Headers
+from benchmarks.harness.load.connection import Check, Headers
 
 
 def slow(_status: int, _headers: Headers, _body: bytes) -> None:
     """Keeps the generator from sending."""
     time.sleep(0.05)
+
+
+def counting(start: int) -> Check:
+    """A check that was made for a run: labels every second answer with its number."""
+    numbers = itertools.count(start)
+
+    def check(status: int, headers: Headers, body: bytes) -> str | None:
+        says_hello(status, headers, body)
+        number = next(numbers)
+        return None if number % 2 else f"number {number % 4}"
+
+    return check
 
 
 def says_hello(status: int, headers: Headers, body: bytes) -> None:

@@ -99,6 +99,25 @@ def test_a_check_may_be_made_of_arguments_and_count() -> None:
     assert sent(answering(HELLO), check=CHECK).noted == {}
 
 
+def test_a_check_is_made_for_its_run_and_labels_the_answers() -> None:
+    made = {"check": "tests.harness.load.checks:counting", "check_arguments": {"start": 2}}
+    came = sent(answering(HELLO), arrivals=Closed(1, 6), **made)
+    assert [came.labels[at] for at in came.label_at] == [
+        "number 2",
+        "",
+        "number 0",
+        "",
+        "number 2",
+        "",
+    ]
+    assert len(came.labels) == 3
+    came = sent(answering(HELLO, HELLO.replace(b"hello", b"howdy")), arrivals=Closed(1, 4), **made)
+    assert [came.labels[at] for at in came.label_at] == ["number 2", "", "", ""]
+    assert came.failures == {"wrong answer": 2}
+    unlabelled = sent(answering(HELLO), check=CHECK)
+    assert unlabelled.labels == [""] and not unlabelled.label_at.any()
+
+
 @pytest.mark.parametrize(
     ("behave", "failure"),
     [
