@@ -172,10 +172,11 @@ WORKLOADS: Mapping[str, Workload] = {
     for each in (
         Workload("noop", "noop", {"empty": 0}, seeded=False),
         Workload(
-            "echo", "echo", _sizes("bytes", 1 << 10, 1 << 14, 1 << 16, 1 << 20, 4 << 20),
+            "echo", "echo",
+            _sizes("bytes", 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 4 << 20, 6 << 20),
             kind="application/octet-stream",
         ),
-        Workload("010.sleep", "sleep", _sizes("ms", 1, 10, 100), ("json",)),
+        Workload("010.sleep", "sleep", _sizes("ms", 1, 10, 100, 300), ("json",)),
         Workload(
             "110.dynamic-html", "dynamic_html", _sizes("items", 10, 1_000, 100_000),
             ("hashlib", "jinja2", "json", "random"), kind="text/html", digest=True, memory_mb=512,
