@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -66,6 +67,17 @@ class Aetherless(Server):
     def environment(self) -> Mapping[str, str]:
         """As `Server.environment`."""
         return {"AETHERLESS_RUNTIME_DIR": str(self.folder / "run")}
+
+    def instances(self, state: str) -> int:
+        """How many instances are in that state, as the runtime's metrics say.
+
+        Raises:
+            OSError: the runtime does not answer.
+        """
+        told = self.ask("GET", "/metrics")[1].decode()
+        line = rf'^aetherless_instances{{function="{FUNCTION}",state="{state}"}} (\S+)$'
+        [count] = re.findall(line, told, re.MULTILINE)
+        return int(float(count))
 
     def probe(self) -> str:
         """As `Server.probe`: without starting an instance."""

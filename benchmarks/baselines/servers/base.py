@@ -109,13 +109,20 @@ class Server(abc.ABC):
         return self.path
 
     def status(self, method: str, path: str) -> int:
-        """Of the answer to one request on a connection of its own."""
+        """Of the answer to one request."""
+        return self.ask(method, path)[0]
+
+    def ask(self, method: str, path: str) -> tuple[int, bytes]:
+        """Status and body of the answer to one request, on a connection of its own.
+
+        Raises:
+            OSError, http.client.HTTPException: there is none.
+        """
         connection = http.client.HTTPConnection(HOST, self.port, timeout=READY_TIMEOUT_S)
         with contextlib.closing(connection):
             connection.request(method, path)
             response = connection.getresponse()
-            response.read()
-            return response.status
+            return response.status, response.read()
 
     def __exit__(
         self,
