@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.baselines.servers.base import HOST
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load.request import Request
 from benchmarks.harness.processes import Task, run_fresh
 from benchmarks.harness.sampler import no_collector
-from benchmarks.workloads.registry import workload
+from benchmarks.workloads.registry import Workload, workload
 
 _PIECE_BYTES = 1 << 18
 _MOST_RECOLLECTED = 4  # times as many as are wanted: then something else is wrong
@@ -71,6 +72,43 @@ def ask(
     return dict(run_fresh(Task(f"{__name__}:drive", arguments, None), watchdog_s))
 
 
+def ask_together(port: int, path: str, name: str, size: str, count: int) -> None:
+    """Asks so many times at once, each over a connection of its own, from this process.
+
+    Args:
+        port, path: of the function, on this machine.
+        name, size: of the workload and its variant.
+        count: how many requests.
+
+    Raises:
+        OSError: a request failed.
+        WrongAnswer: an answer was wrong.
+    """
+    asked = workload(name)
+    wire = _wire(HOST, port, path, asked, size, 0)[0]
+    connections = [_Connection(HOST, port, _STARTING_S) for _ in range(count)]
+    try:
+        for each in connections:
+            each.connect()
+        for each in connections:
+            each.send(wire)
+        for each in connections:
+            each.receive()
+            asked.check(size, 0, each.status, each.headers, each.body)
+    finally:
+        for each in connections:
+            each.close()
+
+
+def _wire(
+    host: str, port: int, path: str, asked: Workload, size: str, seed: int
+) -> tuple[bytes, int]:
+    """The request, and how many bytes its body has."""
+    method, below, headers, body = asked.request(size, seed)
+    request = Request(host, port, path.rstrip("/") + below, method, tuple(headers.items()), body)
+    return request.wire(), len(body)
+
+
 def drive(
     host: str,
     port: int,
@@ -86,9 +124,7 @@ def drive(
 ) -> dict[str, Any]:
     """What `ask` does, inside its process."""
     asked = workload(name)
-    method, below, headers, body = asked.request(size, seed)
-    target = path.rstrip("/") + below
-    wire = Request(host, port, target, method, tuple(headers.items()), body).wire()
+    wire, payload_size_bytes = _wire(host, port, path, asked, size, seed)
     latency_ns: list[int] = []
     timings: list[dict[str, float]] = []
     starts: Counter[str] = Counter()
@@ -99,7 +135,8 @@ def drive(
             time.sleep(pause_s)
             connection.connect()
             began_ns = now_ns()
-            connection.ask(wire)
+            connection.send(wire)
+            connection.receive()
             took_ns = now_ns() - began_ns
             asked.check(size, seed, connection.status, connection.headers, connection.body)
             if warmup:
@@ -120,7 +157,7 @@ def drive(
         "timings": timings,
         "starts": dict(starts),
         "recollected": recollected,
-        "payload_size_bytes": len(body),
+        "payload_size_bytes": payload_size_bytes,
     }
 
 
@@ -149,8 +186,20 @@ class _Connection:
             self._socket = socket.create_connection(self._address, self._timeout_s)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self, wire: bytes) -> None:
-        """Sends a request and waits for its whole answer.
+    def send(self, wire: bytes) -> None:
+        """Sends a request.
+
+        Raises:
+            OSError: the server does not take it.
+        """
+        assert self._socket is not None
+        self._whole = False
+        self.headers = {}
+        self._pieces = []
+        self._socket.sendall(wire)
+
+    def receive(self) -> None:
+        """Waits for the whole answer.
 
         Raises:
             ConnectionError: the server has closed before that.
@@ -159,11 +208,7 @@ class _Connection:
         assert self._socket is not None
         import httptools  # here: asv looks through the suites where it may be missing
 
-        self._whole = False
-        self.headers = {}
-        self._pieces = []
         parser = httptools.HttpResponseParser(self)
-        self._socket.sendall(wire)
         while not self._whole:
             piece = self._socket.recv(_PIECE_BYTES)
             if not piece:

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baselines.servers import server
-from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import HOST
+from benchmarks.baselines.servers.aetherless import Aetherless, AetherlessProxied
+from benchmarks.baselines.servers.base import HOST, Server
 from benchmarks.experiments.asker import ask
 from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.workloads.registry import WORKLOADS, workload
+from benchmarks.workloads.registry import WORKLOADS, Workload, workload
 
 STARTS = ("spawn", "zygote", "criu")
 AWAKE_S = 0.005  # longer than an instance waits awake
@@ -38,7 +38,7 @@ class OneAtATime(Trial):
         size: of the workload.
         samples: of each round.
         pause_s: before each request.
-        orchestrator: options of the runtime.
+        orchestrator: options of the runtime, where it is the platform.
     """
 
     quick_samples = QUICK_COUNT
@@ -58,28 +58,69 @@ class OneAtATime(Trial):
     def run(self, samples: int, seed: int) -> dict[str, Outcome]:
         """As `Trial.run`."""
         [case] = self.cases
-        asked = workload(case.workload)
-        with Aetherless(
-            asked.module,
-            orchestrator=self._orchestrator,
-            memory_limit_mb=asked.memory_mb,
-            imports=list(asked.imports),
-            **({"keep_alive_s": 0} if case.start_mode != "warm" else {}),
-        ) as one:
-            found = ask(
-                HOST, one.port, one.path, asked.name, self._size, samples,
-                seed=seed, state=case.start_mode, pause_s=self._pause_s,
-            )  # fmt: skip
-        more = {"phases": _phases(found["timings"])} if case.start_mode != "warm" else {}
         return {
-            case.name: Outcome(
-                found["latency_ns"],
-                starts=found["starts"],
-                payload_size_bytes=found["payload_size_bytes"],
-                recollected=found["recollected"],
-                more=more,
+            case.name: one_at_a_time(
+                case, self._size, samples, seed, self._pause_s, **self._orchestrator
             )
         }
+
+
+def one_at_a_time(
+    case: Case, size: str, samples: int, seed: int, pause_s: float = 0.0, **orchestrator: Any
+) -> Outcome:
+    """Asks the case's platform for its workload, one request at a time.
+
+    Args:
+        case: its start mode is that of each request that counts; "mixed" takes all.
+        size: of the workload.
+        samples: how many.
+        seed: of the request.
+        pause_s: before each request.
+        orchestrator: options of the runtime, where it is the platform.
+
+    Returns:
+        With the moments of the starts in `more`, and where the mode is "mixed" with the share of
+        requests that were cold.
+
+    Raises:
+        RuntimeError, OSError: as `Trial.run`.
+    """
+    asked = workload(case.workload)
+    with _server(case, asked, orchestrator) as one:
+        found = ask(
+            HOST, one.port, one.path, asked.name, size, samples,
+            seed=seed, state=_state(case), pause_s=pause_s,
+        )  # fmt: skip
+    more: dict[str, Any] = {}
+    if case.start_mode != "warm":
+        more["phases"] = _phases(found["timings"])
+    if case.start_mode == "mixed":
+        more["cold_share"] = 1 - found["starts"].get("warm", 0) / samples
+    return Outcome(
+        found["latency_ns"],
+        starts=found["starts"],
+        payload_size_bytes=found["payload_size_bytes"],
+        recollected=found["recollected"],
+        more=more,
+    )
+
+
+def _server(case: Case, asked: Workload, orchestrator: dict[str, Any]) -> Server:
+    kind = server(case.platform)
+    if not issubclass(kind, Aetherless):
+        return kind(asked.module)
+    if case.start_mode not in ("warm", "mixed"):
+        orchestrator = {"keep_alive_s": 0, **orchestrator}
+    options: dict[str, Any] = {"memory_limit_mb": asked.memory_mb}
+    if kind is not AetherlessProxied:  # an executable imports by itself
+        options["imports"] = list(asked.imports)
+    return kind(asked.module, orchestrator=orchestrator, **options)
+
+
+def _state(case: Case) -> str | None:
+    """What the answers must say of it; servers beside the runtime say nothing."""
+    says = issubclass(server(case.platform), Aetherless) and case.start_mode != "mixed"
+    return case.start_mode if says else None
 
 
 def _phases(timings: list[dict[str, float]]) -> dict[str, float]:
