@@ -10,7 +10,9 @@ import importlib
 
 from benchmarks.experiments.base import Trial
 
-EXPERIMENTS = ("states", "layers")
+EXPERIMENTS = (
+    "states", "layers", "crowd", "protocol", "burst", "service_time", "payload", "keep_alive",
+)  # fmt: skip
 
 
 def trials(quick: bool) -> list[Trial]:
