@@ -6,14 +6,16 @@ answered, and where the server says that the time went.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.baselines.servers.base import HOST
+from benchmarks.baselines.servers.base import HOST, Server
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load.request import Request
 from benchmarks.harness.processes import Task, run_fresh
@@ -72,12 +74,14 @@ def ask(
     return dict(run_fresh(Task(f"{__name__}:drive", arguments, None), watchdog_s))
 
 
-def ask_together(port: int, path: str, name: str, size: str, count: int) -> None:
+def ask_together(to: Server, name: str, size: str, count: int) -> None:
     """Asks so many times at once, each over a connection of its own, from this process.
 
+    The server is held while they are sent: it finds them all together, however long that takes.
+
     Args:
-        port, path: of the function, on this machine.
-        name, size: of the workload and its variant.
+        to: the server, which is up.
+        name, size: of the workload and its variant, whose request is small.
         count: how many requests.
 
     Raises:
@@ -85,13 +89,19 @@ def ask_together(port: int, path: str, name: str, size: str, count: int) -> None
         WrongAnswer: an answer was wrong.
     """
     asked = workload(name)
-    wire = _wire(HOST, port, path, asked, size, 0)[0]
-    connections = [_Connection(HOST, port, _STARTING_S) for _ in range(count)]
+    wire, _ = _wire(HOST, to.port, to.path, asked, size, 0)
+    connections = [_Connection(HOST, to.port, _STARTING_S) for _ in range(count)]
     try:
-        for each in connections:
+        for each in connections:  # so that the server knows them all
             each.connect()
-        for each in connections:
-            each.send(wire)
+            each.send(Request(HOST, to.port, to.probe()).wire())
+            each.receive()
+        os.kill(to.pid, signal.SIGSTOP)
+        try:
+            for each in connections:
+                each.send(wire)
+        finally:
+            os.kill(to.pid, signal.SIGCONT)
         for each in connections:
             each.receive()
             asked.check(size, 0, each.status, each.headers, each.body)

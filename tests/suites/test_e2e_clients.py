@@ -1,0 +1,177 @@
+"""Who asks, in the end-to-end suite, against servers that say what a test has them say."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from benchmarks.baselines.servers.aetherless import Aetherless
+from benchmarks.experiments.asker import ask, ask_together, drive
+from benchmarks.experiments.base import Case
+from benchmarks.experiments.burst import _Kept
+from benchmarks.harness.load.arrivals import burst
+from benchmarks.harness.load.request import Request
+from benchmarks.harness.load.result import LoadResult
+from benchmarks.harness.load.run import Load, run
+from benchmarks.harness.processes import ChildFailedError
+from benchmarks.workloads.registry import WrongAnswer
+from tests.harness.load.servers import Behaviour, answering, closing_after, serving
+
+
+def answer(start: str = "warm", instance: str = "f-1", body: str = "{}", more: str = "") -> bytes:
+    return (
+        f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-aether-start: {start}\r\n"
+        f"x-aether-instance: {instance}\r\nserver-timing: gateway;dur=0.5, function;dur=0.25\r\n"
+        f"{more}Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def asked(behave: Behaviour, **changed: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "host": "127.0.0.1", "path": "/f", "name": "noop", "size": "empty", "count": 4, "seed": 0,
+        "warmup": 1, "state": "warm", "pause_s": 0.0, "timeout_s": 30.0,
+    }  # fmt: skip
+    with serving(behave) as port:
+        return drive(**{**arguments, "port": port, **changed})
+
+
+def test_what_an_answer_says_is_kept() -> None:
+    seen: list[bytes] = []
+    with serving(answering(answer()), seen) as port:
+        found = ask("127.0.0.1", port, "/f", "noop", "empty", 3, state="warm")
+    assert seen == [b"GET /f/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % port] * 4
+    assert len(found["latency_ns"]) == 3
+    assert found["timings"] == [{"gateway": 0.5e6, "function": 0.25e6}] * 3
+    assert (found["starts"], found["recollected"]) == ({"warm": 3}, 0)
+
+
+def test_a_wrong_answer_ends_it() -> None:
+    with pytest.raises(WrongAnswer, match=r"noop, empty, seed 0: b'\{ \}', not b'{}'"):
+        asked(answering(answer(), answer(), answer(body="{ }")))
+    with (
+        serving(answering(answer().replace(b"200 OK", b"503 Busy"))) as port,
+        pytest.raises(ChildFailedError, match="status 503"),
+    ):
+        ask("127.0.0.1", port, "/f", "noop", "empty", 1)
+
+
+def test_another_state_is_asked_for_again() -> None:
+    found = asked(answering(answer("zygote"), answer("zygote"), answer()), count=2)
+    # The first one is the warm-up; two of the five after it are in the state.
+    assert len(found["latency_ns"]) == len(found["timings"]) == 2
+    assert found["starts"] == {"zygote": 3, "warm": 2}
+    assert found["recollected"] == 3
+
+
+def test_any_state_counts_where_none_is_asked_for() -> None:
+    found = asked(answering(answer(), answer("zygote")), state=None)
+    assert found["starts"] == {"zygote": 2, "warm": 2}
+    assert found["recollected"] == 0
+
+
+def test_a_state_that_never_comes_is_given_up() -> None:
+    said = r"17 answers, none of criu: \{'warm': 17\}"
+    with pytest.raises(RuntimeError, match=said):
+        asked(answering(answer()), state="criu")
+
+
+def test_a_server_that_closes() -> None:
+    # After its answer, and it has said so: the next request has a connection of its own.
+    found = asked(closing_after(answer(more="Connection: close\r\n")))
+    assert len(found["latency_ns"]) == 4
+    for broken in (b"", answer()[:-1]):
+        with pytest.raises(ConnectionError, match="closed before its answer was whole"):
+            asked(closing_after(broken))
+
+
+def test_a_server_is_held_until_all_have_asked() -> None:
+    with Aetherless("noop", orchestrator={"max_instances": 16}) as one:
+        for _ in range(2):
+            ask_together(one, "noop", "empty", 16)
+            until = time.monotonic() + 60
+            while one.instances("idle") != 16:
+                assert time.monotonic() < until, one.instances("idle")
+                time.sleep(0.01)
+        with pytest.raises(WrongAnswer, match="echo, bytes=1024, seed 0: content type"):
+            ask_together(one, "echo", "bytes=1024", 2)
+        assert one.status("GET", one.path) == 200  # it goes on
+
+
+# -- bursts --------------------------------------------------------------------------------------
+
+
+def _case(start_mode: str) -> Case:
+    return Case(
+        experiment="burst", workload="noop", variant="v", start_mode=start_mode, concurrency=2
+    )
+
+
+def _result(*answers: bytes, period_s: float = 0.2) -> LoadResult:
+    with serving(answering(*answers)) as port:
+        return run(
+            Load(
+                request=Request("127.0.0.1", port, "/f/"),
+                arrivals=burst(2, period_s, period_s * len(answers) / 2),
+                check="benchmarks.experiments.checks:answers",
+                check_arguments={"name": "noop", "size": "empty", "seed": 0},
+                connections_before=2,
+            )
+        )
+
+
+def test_a_warm_burst_with_a_cold_one_is_repeated_whole() -> None:
+    kept = _Kept(_case("warm"), 3)
+    kept.take(
+        _result(
+            answer(), answer(),
+            answer(instance="f-1"), answer("zygote", "f-2"),
+            answer(instance="f-1"), answer(instance="f-2"),
+        )
+    )  # fmt: skip
+    assert kept.missing == 1
+    kept.take(_result(answer(), answer()))
+    assert kept.missing == 0
+    one = kept.outcome(0)
+    assert len(one.samples_ns) == 6
+    assert (one.starts, one.recollected) == ({"warm": 7, "zygote": 1}, 2)
+    assert one.more["instances"] == pytest.approx((1 + 2 + 1) / 3)
+
+
+def test_a_cold_burst_has_instances_of_its_own() -> None:
+    fresh = [answer("zygote", f"f-{number}") for number in range(6)]
+    kept = _Kept(_case("zygote"), 3)
+    kept.take(_result(*fresh[:2], fresh[2], answer("warm", "f-2"), *fresh[4:]))
+    assert kept.missing == 1
+    kept.take(_result(fresh[0], answer("zygote", "f-9")))  # f-0 answered before
+    assert kept.missing == 1
+    mixed = _Kept(_case("mixed"), 2)
+    mixed.take(_result(fresh[2], answer("warm", "f-2"), answer("warm", "f-2"), fresh[3]))
+    assert mixed.missing == 1
+    assert mixed.outcome(0).starts == {"zygote": 2, "warm": 2}
+
+
+def test_a_burst_that_begins_in_the_one_before_does_not_count() -> None:
+    kept = _Kept(_case("warm"), 2)
+    kept.take(_result(*[answer()] * 4, period_s=1e-6))
+    assert kept.missing == 1
+
+
+def test_failures_are_no_state() -> None:
+    kept = _Kept(_case("warm"), 2)
+    kept.take(_result(answer(), answer().replace(b"200 OK", b"503 Busy"), answer(), answer()))
+    one = kept.outcome(0)
+    assert kept.missing == one.recollected == 0
+    assert one.failures == {"status 503": 1}
+    assert max(one.samples_ns) == 10e9
+    assert one.doubts and "1 requests that failed" in one.doubts[-1]
+
+
+def test_bursts_that_never_find_their_state_are_given_up() -> None:
+    kept = _Kept(_case("warm"), 1)
+    cold = _result(answer("zygote"), answer("zygote"))
+    for _ in range(4):
+        kept.take(cold)
+    with pytest.raises(RuntimeError, match=r"5 bursts did not find warm, .*\{'zygote': 10\}"):
+        kept.take(cold)
