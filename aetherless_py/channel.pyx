@@ -366,7 +366,7 @@ cdef class Channel:
         self.in_use = False
         self.producer.bell = fd
 
-    def receive(self, timeout=None):
+    def receive(self, timeout=None, wait=None):
         """The next request in the request ring's own memory; `release` it, and `answer` it once.
 
         One thread receives and releases at a time; answers may come from other ones meanwhile, one
@@ -374,6 +374,7 @@ cdef class Channel:
 
         Args:
             timeout: seconds to wait at most; None waits for ever.
+            wait: how to wait for this one; None is the channel's way.
 
         Returns:
             (its number, a read-only memoryview of it).
@@ -384,7 +385,14 @@ cdef class Channel:
         """
         if not self.is_server:
             self.open_as(False)
-        request = self.next_request(timeout, True)
+        if wait is None:
+            request = self.next_request(timeout, True)
+        else:
+            self.consumer.spin_ns, self.consumer.busy_ns = ways_of_waiting(wait)
+            try:
+                request = self.next_request(timeout, True)
+            finally:
+                self.consumer.spin_ns, self.consumer.busy_ns = ways_of_waiting(self._wait)
         return number_of(self.consumer.mark_handed_out()), request
 
     def answer(self, uint32_t number, payload, timeout=None):

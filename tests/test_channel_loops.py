@@ -8,13 +8,19 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from aetherless_py import errors
 from aetherless_py.channel import Channel
 from aetherless_py.shm.ring import RingBuffer
+from aetherless_py.shm.side import Wait
+from tests.gateway.up import eventually
 from tests.test_channel import WATCHDOG_S
 
 SERVER = """
@@ -181,3 +187,37 @@ def test_parts_that_are_no_contiguous_buffers_are_refused(parts: list[object]) -
             producer.write(parts)
         producer.write(b"next")
         assert consumer.read() == b"next"
+
+
+def test_one_request_can_be_waited_for_in_another_way() -> None:
+    """A server that spins is always running; while it parks it sleeps."""
+    with Channel.create(1 << 12) as channel, Channel.attach(channel.name, wait="spin") as server:
+        threads: list[int] = []
+
+        def receive(wait: Wait | None) -> bytes:
+            threads.append(threading.get_native_id())
+            _, request = server.receive(WATCHDOG_S, wait)
+            try:
+                return bytes(request)
+            finally:
+                request.release()
+                server.release()
+
+        def always(asleep: bool) -> bool:
+            for _ in range(20):
+                stat = Path(f"/proc/self/task/{threads[0]}/stat").read_text()
+                if stat.rpartition(") ")[2].startswith("S") != asleep:
+                    return False
+                time.sleep(0.002)
+            return True
+
+        with pytest.raises(ValueError, match="wait is 'x': it must be one of "):
+            server.receive(0, "x")  # type: ignore[arg-type]
+        ways: list[tuple[Wait | None, bool]] = [("park", True), (None, False)]
+        with ThreadPoolExecutor(1) as pool:
+            for wait, asleep in ways:
+                threads.clear()
+                asked = pool.submit(receive, wait)
+                eventually(lambda now=asleep: threads and always(now))  # type: ignore[misc]
+                post(channel, b"now")
+                assert asked.result(WATCHDOG_S) == b"now"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from aetherless_py.shm.side import Wait
+
 NAME_BYTES = 256  # of a channel's name, and its end
 HANDLER = "AETHER_HANDLER"
 CONCURRENCY = "AETHER_CONCURRENCY"
@@ -41,6 +43,7 @@ FUNCTION = "AETHER_FUNCTION"
 MEMORY_MB = "AETHER_MEMORY_MB"
 _FAILED = b'{"message":"Internal Server Error"}'
 _JSON = [("content-type", "application/json")]
+_PASSED_ON = b"\nx-aether-next:"  # in the head of an answer that is another function's request
 
 
 class Worker:
@@ -80,16 +83,19 @@ class Worker:
     def _serve(self) -> None:
         turns = self._turns
         leads = False
+        wait: Wait | None = None
         try:
             while True:
                 if not leads:
                     turns.take()
                     leads = True
-                number, request, event = self._next()
+                number, request, event = self._next(wait)
                 began_ns = monotonic_ns()
                 leads = kept = turns.begin()
                 answer = self._answer(request, event)
                 leads = turns.end(kept, monotonic_ns() - began_ns)
+                # Others come first, who would have to share their processor with one that yields.
+                wait = "park" if _PASSED_ON in answer[0] else None
                 with self._answering:
                     try:
                         self._channel.answer(number, answer)
@@ -108,9 +114,9 @@ class Worker:
             sys.stdout.flush()
             os._exit(ended.code if isinstance(ended, SystemExit) and type(ended.code) is int else 1)
 
-    def _next(self) -> tuple[int, wire.Request, dict[str, Any]]:
+    def _next(self, wait: Wait | None) -> tuple[int, wire.Request, dict[str, Any]]:
         """The next request, its memory given back already."""
-        number, message = self._channel.receive()
+        number, message = self._channel.receive(wait=wait)
         request = wire.Request(message)
         event = event_of(request)
         request.body.release()
