@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.baselines.starts import BASELINES, baseline
-from tests.suites.starts.support import CONTAINERS, able, left, state
+from benchmarks.baselines.starts import BASELINES
+from tests.suites.starts.support import able, leaves_nothing
 
 # Only for what these can do: a program in a pid namespace of its own, a handler in Node.js.
 SCRIPTS = {
@@ -70,12 +68,5 @@ def nothing_left(
 ) -> Iterator[None]:
     """No process, cgroup, mount, descriptor, socket or folder is left over."""
     tmp_path_factory.getbasetemp()
-    for one in CONTAINERS:  # the trial of the runtimes is once for all
-        baseline(one).missing()
-    with tempfile.TemporaryDirectory(prefix="starts-") as own:  # a short name, for the sockets
-        monkeypatch.setattr(tempfile, "tempdir", own)
-        monkeypatch.setenv("TMPDIR", own)
-        monkeypatch.setenv("AETHER_TEST", str(os.getpid()))
-        before = state()
+    with leaves_nothing(monkeypatch):
         yield
-        assert not left(before)

@@ -68,3 +68,20 @@ def left(before: set[str]) -> set[str]:
     while (found := state() - before) and time.monotonic() < until:
         time.sleep(0.05)
     return found
+
+
+@contextlib.contextmanager
+def leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails where a process, cgroup, mount, descriptor or file is left over.
+
+    Meanwhile temporary files go into a folder of their own.
+    """
+    for one in CONTAINERS:  # the trial of the runtimes is once for all
+        baseline(one).missing()
+    with tempfile.TemporaryDirectory(prefix="starts-") as own:  # a short name, for the sockets
+        monkeypatch.setattr(tempfile, "tempdir", own)
+        monkeypatch.setenv("TMPDIR", own)
+        monkeypatch.setenv("AETHER_TEST", str(os.getpid()))
+        before = state()
+        yield
+        assert not left(before)
