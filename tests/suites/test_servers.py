@@ -136,3 +136,12 @@ def test_nothing_is_left_of_one_whose_first_process_is_killed(name: str) -> None
         assert gone(one.pid)
     assert all(gone(process.pid) for process in family)
     assert not listens(one.port)
+
+
+def test_nobodys_own_settings_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = able("functions_framework")
+    monkeypatch.setenv("FUNCTION_SIGNATURE_TYPE", "cloudevent")  # to which a request is none
+    with kind("noop") as one, Client(one) as client:
+        client.check("noop", "empty")
+        given = psutil.Process(one.pid).environ()
+    assert not set(kind.settings) & set(given)

@@ -41,10 +41,13 @@ class Server(abc.ABC):
         port: where it listens, once it is up.
         path: what is to be asked for.
         pid: of its first process.
+        settings: variables by which somebody's own settings would change what is measured; of
+            this process's it gets all but these.
     """
 
     name: ClassVar[str]
     path: str = "/"
+    settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, workload: str, concurrency: int = 1) -> None:
         self.handler = f"benchmarks.workloads.{workload}:handler"
@@ -71,12 +74,13 @@ class Server(abc.ABC):
             free.bind((HOST, 0))
             self.port = free.getsockname()[1]
         paths = [str(ROOT), str(ADAPTERS), os.environ.get("PYTHONPATH", "")]
+        inherited = {name: value for name, value in os.environ.items() if name not in self.settings}
         try:
             with (self.folder / "output").open("w") as output:
                 self._process = subprocess.Popen(
                     self.command(),
                     env={
-                        **os.environ,
+                        **inherited,
                         "PORT": str(self.port),
                         "TMPDIR": str(self.folder),
                         "PYTHONPATH": os.pathsep.join(filter(None, paths)),

@@ -12,6 +12,7 @@ class FunctionsFramework(Server):
     """`functions-framework`."""
 
     name = "functions_framework"
+    settings = functions_framework.SETTINGS
 
     @classmethod
     def missing(cls) -> str | None:

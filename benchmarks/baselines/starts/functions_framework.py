@@ -31,8 +31,8 @@ from benchmarks.baselines.starts.child import FUNCTIONS, Baseline
 
 PROBE_MS = 1
 _SOURCE = os.path.join(FUNCTIONS, "for_functions_framework.py")
-# By these somebody's own settings would change what is measured.
-_SETTINGS = (
+# By these somebody's own settings would change what is measured: instances get none of them.
+SETTINGS = (
     "CLOUD_RUN_TIMEOUT_SECONDS", "DEBUG", "FUNCTION_SIGNATURE_TYPE", "FUNCTION_USE_ASGI",
     "GUNICORN_CMD_ARGS", "GUNICORN_LOG_LEVEL", "THREADED_TIMEOUT_ENABLED", "THREADS",
     "WEB_CONCURRENCY", "WORKERS",
@@ -74,7 +74,7 @@ class FunctionsFramework(Baseline):
                 TMPDIR=private.path,
                 XDG_RUNTIME_DIR=private.path,
             )
-            for name in _SETTINGS:
+            for name in SETTINGS:
                 environment.pop(name, None)
             child = launch(
                 attempt,
