@@ -11,6 +11,7 @@ SERVERS = {
     "aetherless_proxied": "aetherless:AetherlessProxied",
     "uvicorn": "uvicorn_in_process:UvicornInProcess",
     "functions_framework": "functions_framework:FunctionsFramework",
+    "http_handler": "http_handler:HttpHandler",
 }
 
 
