@@ -20,6 +20,7 @@ import sys
 import time
 import uuid
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from dataclasses import replace
 
 from aetherless_py.errors import HandlerError, HandshakeError, InstanceGoneError, StartError
@@ -35,14 +36,40 @@ from benchmarks.baselines.starts.runtime_api import (
     ACCEPTED,
     INIT_ERROR,
     NEXT,
-    ROOT,
     Caller,
     Request,
     RuntimeApi,
+    error_in,
+    invocation_headers,
+    outcomes,
     response,
 )  # fmt: skip
 
-_ARN = "arn:aws:lambda:us-east-1:000000000000:function:aetherless"
+# By these somebody's own settings would change what is measured: instances get none of them.
+SETTINGS = (
+    "AWS_EXECUTION_ENV", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_FORMAT",
+    "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_MAX_CONCURRENCY", "_LAMBDA_TELEMETRY_LOG_FD",
+    "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", "_X_AMZN_TRACE_ID",
+)  # fmt: skip
+
+
+def program(
+    handler: str, address: str, environment: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """The command of an instance, and the variables of its process.
+
+    Args:
+        handler: of the function, "module.handler".
+        address: of the Runtime API.
+        environment: variables beside those that AWS has.
+    """
+    kept = {name: value for name, value in environment.items() if name not in SETTINGS}
+    return [sys.executable, "-P", "-m", "awslambdaric", handler], {
+        **kept,
+        "AWS_LAMBDA_RUNTIME_API": address,
+        "AWS_LAMBDA_FUNCTION_NAME": "aetherless",
+        "_HANDLER": handler,
+    }
 
 
 class LambdaRuntime(Baseline):
@@ -66,14 +93,13 @@ class LambdaRuntime(Baseline):
         phases = Phases(asked_ns)
         with Attempt(self.name, function) as attempt:
             api = attempt.keeps(RuntimeApi())
-            command = [sys.executable, "-P", "-m", "awslambdaric", "for_lambda.handler"]
             path = (*function.path, FUNCTIONS)
-            environment = replace(function, path=path).full_environment(
-                AETHER_HANDLER=function.handler,
-                AETHER_IMPORTS=",".join(function.imports),
-                AWS_LAMBDA_RUNTIME_API=api.address,
-                AWS_LAMBDA_FUNCTION_NAME="aetherless",
-                _HANDLER="for_lambda.handler",
+            command, environment = program(
+                "for_lambda.handler",
+                api.address,
+                replace(function, path=path).full_environment(
+                    AETHER_HANDLER=function.handler, AETHER_IMPORTS=",".join(function.imports)
+                ),
             )
             process = self._launch(attempt, instance_id, command, environment, phases)
             deadline_ns = deadline_of(function, asked_ns)
@@ -135,7 +161,7 @@ def _expect_next(api: RuntimeApi, ended_fd: int, output: Output, deadline_ns: in
     if request.what == INIT_ERROR:
         with contextlib.suppress(OSError):
             request.caller.connection.sendall(ACCEPTED)
-        raise StartError(f"it reported an error of its init phase: {request.error()}")
+        raise StartError(f"it reported an error of its init phase: {error_in(request.body)}")
     if request.what != NEXT:
         raise HandshakeError(f"it must ask for an invocation first, not {request.what}")
     return request.caller
@@ -176,20 +202,17 @@ class _LambdaInstance(Instance):
         event = response(
             200,
             json.dumps({"body": b64encode(payload).decode()}).encode(),
-            {
-                "Lambda-Runtime-Aws-Request-Id": request_id,
-                "Lambda-Runtime-Deadline-Ms": str((time.time_ns() + left_ns) // 1_000_000),
-                "Lambda-Runtime-Invoked-Function-Arn": _ARN,
-            },
+            invocation_headers(request_id, (time.time_ns() + left_ns) // 1_000_000),
         )
+        answered, failed = outcomes(request_id)
         self._send(caller.connection, event, deadline_ns)
         told = self._hear(deadline_ns)
         if first:
             self.phases.first_response_ns = time.monotonic_ns()
         self._send(told.caller.connection, ACCEPTED, deadline_ns)
-        if told.what == ("POST", f"{ROOT}/invocation/{request_id}/error"):
-            raise HandlerError(told.error())
-        if told.what != ("POST", f"{ROOT}/invocation/{request_id}/response"):
+        if told.what == failed:
+            raise HandlerError(error_in(told.body))
+        if told.what != answered:
             raise InstanceGoneError(f"it must answer its invocation, not {told.what}")
         try:
             return b64decode(json.loads(told.body)["body"], validate=True)

@@ -1,7 +1,7 @@
-"""AWS's Runtime API, version 2018-06-01, for one instance: it asks here for its next invocation.
+"""AWS's Runtime API, version 2018-06-01: an instance asks here for its next invocation.
 
-HTTP on the loopback, a listener for each instance, whose address only that instance is told. It
-runs in the process that measures, without threads: nothing happens but in `hear`.
+HTTP on the loopback, a listener for each instance, whose address only that instance is told.
+`RuntimeApi` runs in the process that measures, without threads: nothing happens but in `hear`.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -22,9 +22,10 @@ ROOT = "/2018-06-01/runtime"
 NEXT = ("GET", f"{ROOT}/invocation/next")
 INIT_ERROR = ("POST", f"{ROOT}/init/error")
 # As base64 in JSON a message is larger.
-_LARGEST_BYTES = 2 * MAX_MESSAGE_BYTES
-_LARGEST_HEAD_BYTES = 2 << 20  # of the errors that it posts awslambdaric puts up to 1 MiB there
+LARGEST_BYTES = 2 * MAX_MESSAGE_BYTES
+LARGEST_HEAD_BYTES = 2 << 20  # of the errors that it posts awslambdaric puts up to 1 MiB there
 _REASONS = {200: "OK", 202: "Accepted"}
+_ARN = "arn:aws:lambda:us-east-1:000000000000:function:aetherless"
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Caller:
             HandshakeError: it is none that this API knows.
         """
         head_bytes = self.arrived.find(b"\r\n\r\n")
-        if head_bytes < 0 and len(self.arrived) < _LARGEST_HEAD_BYTES:
+        if head_bytes < 0 and len(self.arrived) < LARGEST_HEAD_BYTES:
             return None
         first, *lines = self.arrived[: max(0, head_bytes)].decode("latin-1").split("\r\n")
         headers = {
@@ -65,7 +66,7 @@ class Caller:
             len(words) != 3
             or "transfer-encoding" in headers
             or not (length.isascii() and length.isdigit())
-            or int(length) > _LARGEST_BYTES
+            or int(length) > LARGEST_BYTES
         ):
             raise HandshakeError(f"this is no request to the Runtime API: {first[:200]!r}")
         whole = head_bytes + 4 + int(length)
@@ -84,12 +85,33 @@ class Request:
     what: tuple[str, str]
     body: bytes
 
-    def error(self) -> str:
-        """What an instance says that reports an error."""
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            told = json.loads(self.body)
-            return f"{told['errorType']}: {told['errorMessage']}"
-        return self.body.decode(errors="replace")
+
+def error_in(body: bytes) -> str:
+    """What an instance says that reports an error."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        told = json.loads(body)
+        return f"{told['errorType']}: {told['errorMessage']}"
+    return body.decode(errors="replace")
+
+
+def invocation_headers(request_id: str, deadline_ms: int) -> dict[str, str]:
+    """What an instance is told of its invocation beside the event.
+
+    Args:
+        request_id: of the invocation.
+        deadline_ms: when it must be answered, in ms since the epoch.
+    """
+    return {
+        "Lambda-Runtime-Aws-Request-Id": request_id,
+        "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+        "Lambda-Runtime-Invoked-Function-Arn": _ARN,
+    }
+
+
+def outcomes(request_id: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """How an instance says that it has answered that invocation, and how that it has failed."""
+    path = f"{ROOT}/invocation/{request_id}"
+    return ("POST", f"{path}/response"), ("POST", f"{path}/error")
 
 
 class RuntimeApi:
@@ -155,4 +177,5 @@ def response(status: int, body: bytes, headers: dict[str, str] | None = None) ->
     return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body
 
 
-ACCEPTED = response(202, b'{"status":"OK"}')
+ACCEPTED_STATUS, ACCEPTED_BODY = 202, b'{"status":"OK"}'
+ACCEPTED = response(ACCEPTED_STATUS, ACCEPTED_BODY)
