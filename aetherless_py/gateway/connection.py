@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aetherless_py.runtime.wire import Buffer
 
 HEAD_LIMIT_BYTES = 1 << 16
+MOST_CONNECTIONS = 4096
 PIPELINE = 16  # requests that may wait on a connection before it is read no further
 JOIN_BYTES = 1 << 16  # a body up to this size goes with its head in one piece
 _SMALL_BYTES = 4096  # pieces of a body below this are put together
@@ -57,7 +58,7 @@ class Settings:
         connections: those that are open.
         most_connections: of clients; those that come beyond them are refused.
         date: the header's line, renewed every second.
-        body_limit_bytes: of a request.
+        body_limit_bytes, head_limit_bytes: of a request.
         request_timeout_s: in which a request must arrive, the first one from when the client has
             come, and an answer be taken.
         idle_timeout_s: after which a connection without a further request is closed.
@@ -67,12 +68,14 @@ class Settings:
         self,
         body_limit_bytes: int,
         request_timeout_s: float,
-        most_connections: int,
         idle_timeout_s: float = 75.0,
+        head_limit_bytes: int = HEAD_LIMIT_BYTES,
+        most_connections: int = MOST_CONNECTIONS,
     ) -> None:
         self.connections: set[Connection] = set()
         self.date = b""
-        self.body_limit_bytes, self.most_connections = body_limit_bytes, most_connections
+        self.most_connections = most_connections
+        self.body_limit_bytes, self.head_limit_bytes = body_limit_bytes, head_limit_bytes
         self.request_timeout_s, self.idle_timeout_s = request_timeout_s, idle_timeout_s
 
 
@@ -192,7 +195,7 @@ class Connection(asyncio.Protocol):
                     self._read_body_of_upgrade()
             except httptools.HttpParserError:
                 self._refuse(self._fault_in(data))
-        if self._idle_bytes > HEAD_LIMIT_BYTES:  # a head, a trailer, or a chunk's extension
+        if self._idle_bytes > self._settings.head_limit_bytes:  # a head, a trailer, or a chunk's extension
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def _fault_in(self, data: bytes) -> HTTPStatus:
@@ -308,10 +311,8 @@ class Connection(asyncio.Protocol):
     def _fault_of(self, request: HttpRequest, version: str) -> HTTPStatus | None:
         # The bytes of this piece may be a body's, or other requests': counted exactly only where
         # it matters.
-        if (
-            self._idle_bytes + self._begin_bytes > HEAD_LIMIT_BYTES
-            and self._head_size() > HEAD_LIMIT_BYTES
-        ):
+        limit = self._settings.head_limit_bytes
+        if self._idle_bytes + self._begin_bytes > limit and self._head_size() > limit:
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         if version != "1.1":
             if version != "1.0":

@@ -64,7 +64,7 @@ class Server:
         self._settings = Settings(
             config.orchestrator.body_limit_bytes,
             config.orchestrator.request_timeout_s,
-            config.orchestrator.max_connections,
+            most_connections=config.orchestrator.max_connections,
         )
         self._tasks = Tasks()
         own = control.folder()

@@ -75,7 +75,7 @@ def test_an_idle_connection_is_closed() -> None:
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        settings = Settings(1 << 20, 1e6, most_connections=10, idle_timeout_s=SOON_S)
+        settings = Settings(1 << 20, request_timeout_s=1e6, idle_timeout_s=SOON_S)
 
         def app(request: HttpRequest) -> None:
             request.respond(200, [], b"x")
