@@ -2,77 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import os
 import signal
-import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 
-from benchmarks.baselines.servers import SERVERS, server
-from benchmarks.baselines.servers.base import HOST, Server, ServerError
-from benchmarks.workloads.registry import WORKLOADS, workload
+from benchmarks.baselines.servers import SERVERS
+from benchmarks.baselines.servers.base import Server, ServerError
+from benchmarks.workloads.registry import WORKLOADS
 from tests.start.support import gone
-from tests.suites.starts.support import leaves_nothing
-
-SEED = 11
-WATCHDOG_S = 60.0
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    tmp_path_factory.getbasetemp()
-    with leaves_nothing(monkeypatch):
-        yield
-
-
-def able(name: str) -> type[Server]:
-    """The server of that name; skips where this machine lacks what it needs."""
-    kind = server(name)
-    if why := kind.missing():
-        pytest.skip(f"{name}: {why}")
-    return kind
+from tests.suites.servers.support import SEED, WATCHDOG_S, Client, able, listens
 
 
 @pytest.fixture(params=SERVERS)
 def kind(request: pytest.FixtureRequest) -> type[Server]:
     return able(request.param)
-
-
-class Client(contextlib.AbstractContextManager["Client"]):
-    """One connection, kept between requests."""
-
-    def __init__(self, to: Server) -> None:
-        self._to = to
-        self._connection = http.client.HTTPConnection(HOST, to.port, timeout=WATCHDOG_S)
-
-    def ask(
-        self, method: str, below: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        path = self._to.path.rstrip("/") + below
-        self._connection.request(method, path, body or None, headers)
-        answer = self._connection.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read()
-
-    def check(self, name: str, variant: str, seed: int = SEED) -> None:
-        """Asks as the workload says, and compares the answer."""
-        found = workload(name)
-        found.check(variant, seed, *self.ask(*found.request(variant, seed)))
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
 
 
 def test_noop_is_answered(kind: type[Server]) -> None:
