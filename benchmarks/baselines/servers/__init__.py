@@ -12,6 +12,7 @@ SERVERS = {
     "uvicorn": "uvicorn_in_process:UvicornInProcess",
     "functions_framework": "functions_framework:FunctionsFramework",
     "http_handler": "http_handler:HttpHandler",
+    "lambda_runtime": "lambda_runtime:LambdaRuntime",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import http.client
+import importlib.util
 import os
 import shutil
 import signal
@@ -24,6 +25,14 @@ ROOT = Path(__file__).resolve().parents[3]
 ADAPTERS = ROOT / "benchmarks" / "functions"
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 20.0
+
+
+def not_installed(*modules: str) -> str | None:
+    """Which of these modules is not installed, and what would help; None if all are."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            return f"{module} is not installed; python tools/install_peers.py brings it"
+    return None
 
 
 class ServerError(RuntimeError):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 
-from benchmarks.baselines.servers.base import ADAPTERS, Server
+from benchmarks.baselines.servers.base import ADAPTERS, Server, not_installed
 
 
 class UvicornInProcess(Server):
@@ -16,10 +15,7 @@ class UvicornInProcess(Server):
     @classmethod
     def missing(cls) -> str | None:
         """As `Server.missing`."""
-        for module in ("uvicorn", "httptools", "uvloop"):
-            if importlib.util.find_spec(module) is None:
-                return f"{module} is not installed; python tools/install_peers.py brings it"
-        return None
+        return not_installed("uvicorn", "httptools", "uvloop")
 
     def command(self) -> list[str]:
         """As `Server.command`."""
