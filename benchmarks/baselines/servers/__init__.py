@@ -13,6 +13,7 @@ SERVERS = {
     "functions_framework": "functions_framework:FunctionsFramework",
     "http_handler": "http_handler:HttpHandler",
     "lambda_runtime": "lambda_runtime:LambdaRuntime",
+    "container": "container:Container",
 }
 
 

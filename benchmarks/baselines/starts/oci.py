@@ -195,6 +195,32 @@ class Containers:
             binds: this machine's files, by the names that they have in there.
             own_network: whether it has one, with nothing in it.
         """
+        bundle, variables = self.bundle(
+            instance_id, command, environment, binds, own_network=own_network
+        )
+        # The descriptor is the pipe that ends it with this process.
+        run = self.command(bundle, "--preserve-fds", "1")
+        runtime = launch(attempt, instance_id, run, variables)
+        container = attempt.process = ContainerProcess(runtime, bundle, self)
+        return container
+
+    def bundle(
+        self,
+        instance_id: str,
+        command: list[str],
+        environment: dict[str, str],
+        binds: Mapping[str, str] | None = None,
+        *,
+        own_network: bool,
+    ) -> tuple[Path, dict[str, str]]:
+        """Makes a container's bundle; to be removed by `remove`.
+
+        Args:
+            instance_id, command, environment, binds, own_network: as for `launch`.
+
+        Returns:
+            The bundle, and the variables of the runtime that runs it.
+        """
         container_id = f"{self._name}-{instance_id}"
         marks = {"AETHER_INSTANCE_ID": instance_id, "AETHER_CONTAINERS": self._name}
         bundle = Path(self.folder.path, container_id)
@@ -203,17 +229,14 @@ class Containers:
             container_id, command, {**environment, **marks}, dict(binds or {}), own_network
         )
         (bundle / "config.json").write_text(config)
-        runtime = launch(
-            attempt,
-            instance_id,
-            [
-                self.runtime, "--root", self._state, "run", "--bundle", str(bundle),
-                "--preserve-fds", "1", container_id,
-            ],
-            {"PATH": os.environ.get("PATH", os.defpath), **marks},
-        )  # fmt: skip
-        container = attempt.process = ContainerProcess(runtime, bundle, self)
-        return container
+        return bundle, {"PATH": os.environ.get("PATH", os.defpath), **marks}
+
+    def command(self, bundle: Path, *options: str) -> list[str]:
+        """The runtime's, in the foreground: it ends when the container's first process does."""
+        return [
+            self.runtime, "--root", self._state, "run", "--bundle", str(bundle), *options,
+            bundle.name,
+        ]  # fmt: skip
 
     def remove(self, bundle: Path) -> None:
         """Removes what is left of the container, whose processes have ended or were killed."""
