@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 
-from benchmarks.baselines.servers import SERVERS
+from benchmarks.baselines.servers import SERVERS, server
 from benchmarks.baselines.servers.base import Server, ServerError
+from benchmarks.baselines.starts import oci
 from benchmarks.workloads.registry import WORKLOADS
 from tests.start.support import gone
 from tests.suites.servers.support import SEED, WATCHDOG_S, Client, able, listens
@@ -92,3 +94,36 @@ def test_nobodys_own_settings_count(monkeypatch: pytest.MonkeyPatch) -> None:
         client.check("noop", "empty")
         given = psutil.Process(one.pid).environ()
     assert not set(kind.settings) & set(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("uvicorn", "uvloop"),
+        ("container", "uvicorn"),
+        ("lambda_runtime", "awslambdaric"),
+        ("lambda_runtime", "orjson"),
+    ],
+)
+def test_a_module_that_is_missing_is_named_with_the_remedy(
+    name: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    why = server(name).missing()
+    assert why == f"{module} is not installed; python tools/install_peers.py brings it"
+
+
+def test_a_program_that_is_missing_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setenv("PATH", "/nowhere")
+    oci._found.cache_clear()
+    try:
+        why = server("container").missing()
+    finally:
+        oci._found.cache_clear()
+    assert why is not None
+    assert "root" in why or ("crun is not installed" in why and "packages" in why)
+    why = server("functions_framework").missing()
+    assert why is not None and "functions-framework is not installed" in why
