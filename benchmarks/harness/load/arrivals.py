@@ -74,8 +74,7 @@ def poisson(rate_per_s: float, duration_s: float, seed: int | None = None) -> Sc
     mean = _count(rate_per_s, duration_s)
     if seed is None:
         seed = secrets.randbits(63)
-    elif seed < 0:
-        raise ValueError(f"seed {seed}: give a whole number of 0 or more")
+    _not_negative(seed)
     random = np.random.default_rng(seed)
     starts_s = np.zeros(1)
     while starts_s[-1] < duration_s:
@@ -88,6 +87,33 @@ def poisson(rate_per_s: float, duration_s: float, seed: int | None = None) -> Sc
     parameters = {"rate_per_s": rate_per_s, "duration_s": duration_s}
     intended_ns = (starts_s * 1e9).astype(np.int64)
     return Schedule("poisson", parameters, seed, duration_s, intended_ns)
+
+
+def poisson_of(rate_per_s: float, count: int, seed: int) -> Schedule:
+    """The first `count` arrivals of a Poisson process; the last one ends the time.
+
+    Where runs must have equally many requests. With the same seed, schedules of different rates are
+    the same one, stretched.
+
+    Args:
+        rate_per_s: the mean rate.
+        count: how many arrivals.
+        seed: of numpy's PCG64.
+
+    Raises:
+        ValueError: as `constant`; or the seed is negative.
+    """
+    _positive("rate", rate_per_s)
+    if count < 1:
+        raise ValueError(f"{count} arrivals: give 1 or more")
+    _not_too_many(count)
+    _not_negative(seed)
+    starts_s = np.cumsum(np.random.default_rng(seed).exponential(size=count)) / rate_per_s
+    if starts_s[-1] > _LONGEST_S:
+        raise ValueError(f"{count} at {rate_per_s} a second: at most {_LONGEST_S:.0f} s")
+    parameters = {"rate_per_s": rate_per_s, "count": count}
+    intended_ns = (starts_s * 1e9).astype(np.int64)
+    return Schedule("poisson", parameters, seed, float(starts_s[-1]), intended_ns)
 
 
 def burst(size: int, period_s: float, duration_s: float) -> Schedule:
@@ -154,6 +180,11 @@ def _gap(written: str) -> float | None:
 def _positive(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} {value}: give a number above 0")
+
+
+def _not_negative(seed: int) -> None:
+    if seed < 0:
+        raise ValueError(f"seed {seed}: give a whole number of 0 or more")
 
 
 def _count(rate_per_s: float, duration_s: float) -> int:

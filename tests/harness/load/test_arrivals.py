@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.harness.load.arrivals import TraceError, burst, constant, poisson, replayed
+from benchmarks.harness.load.arrivals import (
+    TraceError,
+    burst,
+    constant,
+    poisson,
+    poisson_of,
+    replayed,
+)
 
 
 def test_a_constant_rate_is_spaced_exactly() -> None:
@@ -49,6 +56,17 @@ def test_a_seed_gives_the_same_schedule_again_and_is_drawn_where_none_is_named()
     again = poisson(500, 2, first.seed)
     assert again.intended_ns.tolist() == first.intended_ns.tolist()
     assert other.intended_ns.tolist() != first.intended_ns.tolist()
+
+
+def test_poisson_of_a_count_is_one_pattern_stretched_over_the_rate() -> None:
+    slow, fast = poisson_of(100, 10_000, seed=3), poisson_of(400, 10_000, seed=3)
+    assert len(slow.intended_ns) == len(fast.intended_ns) == 10_000
+    np.testing.assert_allclose(slow.intended_ns, fast.intended_ns * 4.0, rtol=0, atol=4)
+    assert slow.duration_s * 1e9 == pytest.approx(slow.intended_ns[-1], abs=1)
+    gaps = np.diff(slow.intended_ns) / 1e9 * 100  # of a mean of 1
+    assert abs(gaps.mean() - 1) < 4 / len(gaps) ** 0.5
+    assert abs(gaps.std() - 1) < 4 * (2 / len(gaps)) ** 0.5
+    assert poisson_of(100, 10_000, seed=4).intended_ns.tolist() != slow.intended_ns.tolist()
 
 
 def test_bursts_come_at_once_and_periodically() -> None:
@@ -103,6 +121,10 @@ def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
         (lambda: constant(1e9, 1), "at most 10000000"),
         (lambda: constant(1, 1e6), "give at most"),
         (lambda: poisson(10, 1, -1), "seed -1: give"),
+        (lambda: poisson_of(-1, 10, 0), "rate -1: give"),
+        (lambda: poisson_of(10, 0, 0), "0 arrivals: give"),
+        (lambda: poisson_of(10, 10, -1), "seed -1: give"),
+        (lambda: poisson_of(1e-6, 10, 0), "at most 604800 s"),
         (lambda: burst(0, 1, 1), "burst of 0: give"),
         (lambda: burst(1, 0, 1), "period 0: give"),
         (lambda: burst(1, 1, 0), "duration 0: give"),
