@@ -1,0 +1,191 @@
+"""Latency against offered load, up to saturation: the runtime beside the traditional ways.
+
+The runtime over shared memory, the runtime before the same function as a proxied HTTP server, and
+the ways that others serve a function; each with the same function, and with room for as many
+requests at a time. uvicorn with the function in its own process is the reference: no way of serving
+that keeps functions apart can be expected to beat it.
+
+Open loop: Poisson arrivals from a recorded seed, the shape of independent clients. Timed, in the
+generator's process: from a request's intended start until its whole answer is there, so that the
+wait of those who find the server busy is in it. Failures and time-outs count with the time-out. All
+instances are warm, and connections are there before; a backlog opens more, which is part of the
+latency.
+
+There are two axes, since either alone would flatter somebody:
+
+- `load25` to `load110`: shares, in percent, of the platform's own capacity, so that the curves'
+  shapes can be compared: how soon does it queue? With equal counts all platforms see the same time
+  in units of their own service time, and with equal seeds the same pattern of arrivals.
+- `rate200` to `rate2000`: the same requests a second for all. A platform that does not carry a rate
+  gets it nevertheless, and is told to be saturated: there the latency is that of a backlog which
+  grows as long as the load lasts, here the time of `samples` requests.
+
+The capacity is measured first, in the same server: what a closed loop of as many connections as the
+server takes requests at a time achieves in `CAPACITY_S`. It stands in each round (`capacity_per_s`)
+beside the rate that came of it. The points follow in an order drawn from the seed. A share of a
+capacity that is not quite right moves a point along the curve, for every platform alike.
+
+The generator shares the machine's processors with the server, as no client elsewhere would. Where
+that makes it late the round is doubtful, and says so. It also polls before each start, which costs
+more of a processor than the closed loop that found the capacity: on two processors a server of
+several processes may be saturated below 100 %, and says so, too.
+
+The tail-to-median ratio of each point is that of STeLLAR (Ustiugov et al., IISWC 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.baselines.servers import SERVERS, server
+from benchmarks.baselines.servers.base import Server
+from benchmarks.experiments import loads
+from benchmarks.experiments.base import Case, Outcome, Trial
+from benchmarks.harness.load.arrivals import poisson_of
+from benchmarks.harness.load.run import Closed
+from benchmarks.workloads.registry import workload
+
+PLATFORMS = tuple(
+    name
+    for name in (
+        "aetherless", "aetherless_proxied", "functions_framework", "lambda_runtime", "container",
+        "uvicorn",
+    )
+    if name in SERVERS
+)  # fmt: skip
+CONCURRENCY = 16
+CAPACITY_S = 0.4
+_MOST_IN_CAPACITY = 100_000  # requests: more than any server answers in that time
+CARRIED = 0.9  # of what is offered: with less coming back there is a backlog
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place on the axis: a share of the capacity in percent, or a rate in requests a second."""
+
+    percent: int | None = None
+    rate_per_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Its part of the variant."""
+        return f"load{self.percent}" if self.rate_per_s is None else f"rate{self.rate_per_s:g}"
+
+    def offered_per_s(self, capacity_per_s: float) -> float:
+        """The rate, at a server of that capacity."""
+        if self.rate_per_s is not None:
+            return self.rate_per_s
+        assert self.percent is not None
+        return capacity_per_s * self.percent / 100
+
+
+SHARES = tuple(Point(percent=each) for each in (25, 50, 75, 90, 110))
+RATES = tuple(Point(rate_per_s=each) for each in (200.0, 800.0, 2000.0))
+HALF = SHARES[1]  # where a tail-to-median ratio is wanted
+
+
+class LoadCurve(Trial):
+    """Some points of one platform's curve.
+
+    Args:
+        name, size: of the workload.
+        platform: who answers.
+        points: of the curve.
+    """
+
+    # Six rounds carry a p99.
+    samples, quick_samples = 180, 120
+
+    def __init__(self, name: str, size: str, platform: str, points: Sequence[Point]) -> None:
+        self._size, self._points = size, tuple(points)
+        short = size.replace("=", "")
+        self.cases = tuple(
+            Case(
+                experiment="load_curve",
+                workload=name,
+                variant=f"{short}_{point.name}_{platform}",
+                platform=platform,
+                arrivals="poisson",
+                rate=point.rate_per_s,
+                concurrency=CONCURRENCY,
+                beside=()
+                if platform == PLATFORMS[0]
+                else (f"{short}_{point.name}_{PLATFORMS[0]}",),
+                more={} if point.percent is None else {"percent_of_capacity": point.percent},
+            )
+            for point in self._points
+        )
+        which = f"_{self._points[0].name}" if len(self._points) == 1 else ""
+        self.name = f"load_curve_{name}_{short}{which}_{platform}"
+        self._platform, self._workload = platform, workload(name)
+
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        return self._workload.missing() or server(self._platform).missing()
+
+    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+        """As `Trial.run`."""
+        outcomes: dict[str, Outcome] = {}
+        with server(self._platform)(self._workload.module, CONCURRENCY) as one:
+            one.status("GET", one.path)  # brings the instance up
+            capacity_per_s = self._capacity(one, seed)
+            for at in np.random.default_rng(seed).permutation(len(self._points)):
+                offered_per_s = self._points[at].offered_per_s(capacity_per_s)
+                outcome = loads.send(
+                    one, self._workload.name, self._size,
+                    poisson_of(offered_per_s, samples, seed), seed, connections_before=CONCURRENCY,
+                )  # fmt: skip
+                outcomes[self.cases[at].name] = _told(outcome, capacity_per_s)
+        return outcomes
+
+    def _capacity(self, one: Server, seed: int) -> float:
+        """Requests a second that it answers.
+
+        Raises:
+            RuntimeError: it does not answer all of them rightly.
+        """
+        came = loads.send(
+            one, self._workload.name, self._size,
+            Closed(CONCURRENCY, _MOST_IN_CAPACITY, CAPACITY_S), seed,
+            connections_before=CONCURRENCY,
+        )  # fmt: skip
+        if came.failures:
+            raise RuntimeError(f"{one.name} failed in a closed loop: {came.more['why']}")
+        return float(came.more["achieved_per_s"])
+
+
+def _told(outcome: Outcome, capacity_per_s: float) -> Outcome:
+    """With what the curve's reader must know of it.
+
+    Raises:
+        RuntimeError: an instance was not warm.
+    """
+    if set(outcome.starts) - {"warm"}:
+        raise RuntimeError(f"not all were warm: {dict(outcome.starts)}")
+    offered, achieved = outcome.more["offered_per_s"], outcome.more["achieved_per_s"]
+    if offered > capacity_per_s or achieved < CARRIED * offered:
+        outcome.doubts = [
+            *outcome.doubts,
+            "saturated: more was offered than carried; the latency is that of a growing backlog",
+        ]
+    outcome.more = {"capacity_per_s": capacity_per_s, **outcome.more}
+    return outcome
+
+
+def _trials() -> list[Trial]:
+    found: list[Trial] = []
+    for name, size in (("noop", "empty"), ("echo", "bytes=65536")):
+        for platform in PLATFORMS:
+            points = [*SHARES, *RATES]
+            if (name, platform) == ("noop", PLATFORMS[0]):  # the one that stands for all, quickly
+                points.remove(HALF)
+                found.append(LoadCurve(name, size, platform, (HALF,)))
+            found.append(LoadCurve(name, size, platform, points))
+    return found
+
+
+TRIALS = _trials()
+QUICK = (TRIALS[0].name,)
