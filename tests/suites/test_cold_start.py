@@ -17,6 +17,7 @@ from aetherless_py.start.criu import Criu
 from benchmarks import cold_start
 from benchmarks.baselines.starts import BASELINES, sampling
 from benchmarks.cold_start import CASES, Case
+from benchmarks.harness import page_cache
 from benchmarks.harness.sampler import sample_set
 from tests.harness.journals import records_in
 from tools import quick
@@ -127,7 +128,7 @@ def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Criu, "missing", lambda _: "no CRIU here: install one")
     with pytest.raises(NotImplementedError, match="criu: no CRIU here"):
         sampling.starts("criu", "bare", 1, 0, "hot", 1)
-    monkeypatch.setattr(sampling, "_DROP", Path("/nowhere/drop_caches"))
+    monkeypatch.setattr(page_cache, "DROP", Path("/nowhere/drop_caches"))
     with pytest.raises(NotImplementedError, match="needs root"):
         sampling.starts("spawn", "bare", 1, 0, "dropped", 1)
 

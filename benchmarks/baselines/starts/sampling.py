@@ -18,6 +18,7 @@ from aetherless_py.start.base import Function, Strategy
 from aetherless_py.start.criu import Criu
 from aetherless_py.start.instance import Instance
 from aetherless_py.start.pool import WarmPool
+from benchmarks.harness import page_cache as caching
 from benchmarks.harness.clock import clock_cost_ns
 from benchmarks.harness.payload import payload_of
 from benchmarks.harness.sampler import no_collector, sample_set
@@ -33,7 +34,6 @@ REQUEST = payload_of(64)
 POOLED = "zygote"  # what fills the warm pool
 READY_TIMEOUT_S = 60.0
 WARMUP = 1  # bursts before those that count: the measuring process's own code is new, too
-_DROP = Path("/proc/sys/vm/drop_caches")
 
 
 def function_of(imports: str, ballast_mb: int) -> Function:
@@ -73,8 +73,8 @@ def starts(
         NotImplementedError: this machine cannot.
         StartError: an instance did not start, or was not what it ought to be.
     """
-    if page_cache == "dropped" and not os.access(_DROP, os.W_OK):
-        raise NotImplementedError(f"{_DROP} may not be written: dropping the page cache needs root")
+    if page_cache == "dropped" and (lacks := caching.missing()) is not None:
+        raise NotImplementedError(lacks)
     wanted_bytes = burst * (ballast_mb << 20)
     if wanted_bytes > _available_bytes() // 2:
         raise NotImplementedError(
@@ -95,8 +95,7 @@ def starts(
         for _ in range(WARMUP + count // burst):
             made.settle(READY_TIMEOUT_S)
             if page_cache == "dropped":
-                os.sync()
-                _DROP.write_text("1")
+                caching.drop()
             with no_collector():
                 bursts.append(_burst(made, burst, seen))
         del bursts[:WARMUP]
