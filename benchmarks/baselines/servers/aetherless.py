@@ -16,10 +16,12 @@ FUNCTION = "f"
 
 
 class Aetherless(Server):
-    """`aetherless up` with one Python function.
+    """`aetherless up` with Python functions, by default with one.
 
     Attributes:
-        orchestrator, function: options of its configuration beside those that the class sets.
+        orchestrator, function: options of its configuration beside those that the class sets; the
+            latter of each function.
+        functions: by their ids, options beside those.
     """
 
     name = "aetherless"
@@ -28,6 +30,7 @@ class Aetherless(Server):
     def __init__(self, workload: str, concurrency: int = 1, **options: Any) -> None:
         super().__init__(workload, concurrency)
         self.orchestrator: dict[str, Any] = options.pop("orchestrator", {})
+        self.functions: dict[str, dict[str, Any]] = options.pop("functions", {FUNCTION: {}})
         self.function: dict[str, Any] = options
 
     def handler_path(self) -> str:
@@ -47,22 +50,25 @@ class Aetherless(Server):
                 **most,
                 **self.orchestrator,
             },
-            "functions": [
-                {
-                    "id": FUNCTION,
-                    "handler_path": self.handler_path(),
-                    "concurrency": self.concurrency,
-                    **self.function,
-                    "environment": {
-                        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ADAPTERS)]),
-                        **self.function.get("environment", {}),
-                    },
-                }
-            ],
+            "functions": [self._configured(name, own) for name, own in self.functions.items()],
         }
         file = self.folder / "functions.yaml"
         file.write_text(json.dumps(configuration))  # which is YAML, too
         return [sys.executable, "-m", "aetherless_py.cli", "up", "-c", str(file)]
+
+    def _configured(self, name: str, own: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": name,
+            "handler_path": self.handler_path(),
+            "concurrency": self.concurrency,
+            **self.function,
+            **own,
+            "environment": {
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ADAPTERS)]),
+                **self.function.get("environment", {}),
+                **own.get("environment", {}),
+            },
+        }
 
     def environment(self) -> Mapping[str, str]:
         """As `Server.environment`."""
