@@ -6,13 +6,14 @@ answered, and where the server says that the time went.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.baselines.servers.base import HOST, Server
@@ -40,11 +41,13 @@ def ask(
     state: str | None = None,
     pause_s: float = 0.0,
     timeout_s: float = 60.0,
+    before: str | None = None,
+    before_arguments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Asks for a workload from a fresh process, and checks every answer.
 
     The clock starts when the request is handed to the kernel and stops when its answer is there
-    whole. Checking, pausing and connecting are outside.
+    whole. Checking, pausing, connecting and what comes `before` are outside.
 
     Args:
         host, port, path: of the function.
@@ -56,6 +59,8 @@ def ask(
             are repeated. None where the server says nothing of it.
         pause_s: before each request.
         timeout_s: of each.
+        before: "module:function", called with `before_arguments` before each request, after the
+            pause.
 
     Returns:
         `latency_ns`; `timings`, in ns, what `Server-Timing` says of each; `starts`, how many of
@@ -68,6 +73,7 @@ def ask(
     arguments = {
         "host": host, "port": port, "path": path, "name": name, "size": size, "count": count,
         "seed": seed, "warmup": warmup, "state": state, "pause_s": pause_s, "timeout_s": timeout_s,
+        "before": before, "before_arguments": dict(before_arguments or {}),
     }  # fmt: skip
     most = warmup + count * (1 + _MOST_RECOLLECTED)
     watchdog_s = _STARTING_S + most * (pause_s + timeout_s)
@@ -131,6 +137,8 @@ def drive(
     state: str | None,
     pause_s: float,
     timeout_s: float,
+    before: str | None,
+    before_arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What `ask` does, inside its process."""
     asked = workload(name)
@@ -139,11 +147,14 @@ def drive(
     timings: list[dict[str, float]] = []
     starts: Counter[str] = Counter()
     recollected = 0
+    prepare = None if before is None else _named(before)
     connection = _Connection(host, port, timeout_s)
     with no_collector():
         while len(latency_ns) < count:
             time.sleep(pause_s)
             connection.connect()
+            if prepare is not None:
+                prepare(**before_arguments)
             began_ns = now_ns()
             connection.send(wire)
             connection.receive()
@@ -169,6 +180,12 @@ def drive(
         "recollected": recollected,
         "payload_size_bytes": payload_size_bytes,
     }
+
+
+def _named(target: str) -> Callable[..., object]:
+    module, _, function = target.partition(":")
+    found: Callable[..., object] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _timing(headers: Mapping[str, str]) -> dict[str, float]:
