@@ -93,7 +93,7 @@ def one_at_a_time(
         )  # fmt: skip
     more: dict[str, Any] = {}
     if case.start_mode != "warm":
-        more["phases"] = _phases(found["timings"])
+        more["phases"] = phases(found["timings"])
     if case.start_mode == "mixed":
         more["cold_share"] = 1 - found["starts"].get("warm", 0) / samples
     return Outcome(
@@ -123,7 +123,7 @@ def _state(case: Case) -> str | None:
     return case.start_mode if says else None
 
 
-def _phases(timings: list[dict[str, float]]) -> dict[str, float]:
+def phases(timings: list[dict[str, float]]) -> dict[str, float]:
     """The median of each moment of the starts, in ns since the instance was asked for."""
     names = sorted({name for each in timings for name in each if name.startswith("start-")})
     return {
