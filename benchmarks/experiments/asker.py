@@ -43,6 +43,7 @@ def ask(
     timeout_s: float = 60.0,
     before: str | None = None,
     before_arguments: Mapping[str, Any] | None = None,
+    served: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Asks for a workload from a fresh process, and checks every answer.
 
@@ -61,6 +62,7 @@ def ask(
         timeout_s: of each.
         before: "module:function", called with `before_arguments` before each request, after the
             pause.
+        served: as `Workload.check` has it.
 
     Returns:
         `latency_ns`; `timings`, in ns, what `Server-Timing` says of each; `starts`, how many of
@@ -73,7 +75,8 @@ def ask(
     arguments = {
         "host": host, "port": port, "path": path, "name": name, "size": size, "count": count,
         "seed": seed, "warmup": warmup, "state": state, "pause_s": pause_s, "timeout_s": timeout_s,
-        "before": before, "before_arguments": dict(before_arguments or {}),
+        "before": before, "before_arguments": before_arguments,
+        "served": served,
     }  # fmt: skip
     most = warmup + count * (1 + _MOST_RECOLLECTED)
     watchdog_s = _STARTING_S + most * (pause_s + timeout_s)
@@ -137,8 +140,9 @@ def drive(
     state: str | None,
     pause_s: float,
     timeout_s: float,
-    before: str | None,
-    before_arguments: Mapping[str, Any],
+    before: str | None = None,
+    before_arguments: Mapping[str, Any] | None = None,
+    served: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What `ask` does, inside its process."""
     asked = workload(name)
@@ -154,12 +158,14 @@ def drive(
             time.sleep(pause_s)
             connection.connect()
             if prepare is not None:
-                prepare(**before_arguments)
+                prepare(**(before_arguments or {}))
             began_ns = now_ns()
             connection.send(wire)
             connection.receive()
             took_ns = now_ns() - began_ns
-            asked.check(size, seed, connection.status, connection.headers, connection.body)
+            asked.check(
+                size, seed, connection.status, connection.headers, connection.body, **(served or {})
+            )
             if warmup:
                 warmup -= 1
                 continue

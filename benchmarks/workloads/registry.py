@@ -220,7 +220,8 @@ WORKLOADS: Mapping[str, Workload] = {
             ("http.client",), kind="text/plain",
         ),
         Workload(
-            "transfer", "transfer", _sizes("bytes", 1 << 10, 1 << 16, 1 << 20, 4 << 20),
+            "transfer", "transfer",
+            _sizes("bytes", 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 4 << 20),
             ("base64", "hashlib", "json", "random", "tempfile"), memory_mb=256,
         ),
     )

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,6 +85,15 @@ class Aetherless(Server):
         line = rf'^aetherless_instances{{function="{FUNCTION}",state="{state}"}} (\S+)$'
         [count] = re.findall(line, told, re.MULTILINE)
         return int(float(count))
+
+    def starts(self) -> dict[str, Counter[str]]:
+        """How many requests each function has had, by the state of the instance, as `instances`."""
+        told = self.ask("GET", "/metrics")[1].decode()
+        line = r'^aetherless_requests_total\{function="(.+?)",.*start="(.+?)".*\} (\S+)$'
+        found: dict[str, Counter[str]] = {name: Counter() for name in self.functions}
+        for name, start, count in re.findall(line, told, re.MULTILINE):
+            found[name][start] += int(float(count))
+        return found
 
     def probe(self) -> str:
         """As `Server.probe`: without starting an instance."""
