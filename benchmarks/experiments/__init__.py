@@ -12,7 +12,7 @@ from benchmarks.experiments.base import Trial
 
 EXPERIMENTS = (
     "states", "layers", "crowd", "protocol", "burst", "service_time", "payload", "keep_alive",
-    "load_curve", "package",
+    "load_curve", "package", "chain", "transfer",
 )  # fmt: skip
 
 

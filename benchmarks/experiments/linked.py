@@ -1,0 +1,61 @@
+"""Requests that pass through several functions of the runtime, each with one warm instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.baselines.servers.aetherless import Aetherless
+from benchmarks.baselines.servers.base import HOST
+from benchmarks.experiments.asker import ask
+from benchmarks.experiments.base import Case, Outcome
+
+WARMUP = 5  # of which the first brings all instances up
+
+
+def ask_first(
+    one: Aetherless,
+    first: str,
+    case: Case,
+    size: str,
+    samples: int,
+    seed: int,
+    served: Mapping[str, Any],
+) -> Outcome:
+    """Asks the first of several functions, one request after the other.
+
+    Args:
+        one: the runtime.
+        first: the function's id.
+        case: what it is for.
+        size: of the workload.
+        samples: how many requests count.
+        seed: of the request.
+        served: as `Workload.check` has it.
+
+    Raises:
+        RuntimeError, OSError: as `Trial.run`.
+    """
+    found = ask(
+        HOST, one.port, f"/function/{first}", case.workload, size, samples,
+        seed=seed, warmup=WARMUP, state="warm", served=served,
+    )  # fmt: skip
+    return Outcome(
+        found["latency_ns"],
+        starts=found["starts"],
+        payload_size_bytes=found["payload_size_bytes"],
+        recollected=found["recollected"],
+    )
+
+
+def prove_warm(one: Aetherless) -> None:
+    """Makes sure that each function was started once, and was warm from then on.
+
+    An answer tells the state of the last function only.
+
+    Raises:
+        RuntimeError: it is not so.
+    """
+    for name, starts in one.starts().items():
+        if starts.total() - starts["warm"] != 1:
+            raise RuntimeError(f"{name} was not warm: {dict(starts)}")
