@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,19 +92,19 @@ class Transfer(Trial):
 
 
 def _transfers(folder: str) -> Aetherless:
-    """The runtime with a first function of each way, and one that is second to all."""
-    functions = {
-        way: {"environment": {"TRANSFER_WAY": way, "TRANSFER_NEXT": f"{way}-second"}}
-        for way in WAYS[:-1]
-    }
-    seconds = {f"{way}-second": {"environment": {}} for way in WAYS[:-1]}
+    """The runtime with two functions of each way, and one alone."""
+    functions: dict[str, dict[str, Any]] = {WAYS[-1]: {}}
+    for way in WAYS[:-1]:
+        second = f"{way}-second"
+        functions[way] = {"environment": {"TRANSFER_WAY": way, "TRANSFER_NEXT": second}}
+        functions[second] = {}
     return Aetherless(
         WORKLOAD.module,
         max_instances=1,
         memory_limit_mb=WORKLOAD.memory_mb,
         imports=list(WORKLOAD.imports),
         environment={"TRANSFER_FOLDER": folder},
-        functions={**functions, **seconds, WAYS[-1]: {}},
+        functions=functions,
     )
 
 
