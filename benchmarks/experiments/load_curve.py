@@ -8,8 +8,9 @@ that keeps functions apart can be expected to beat it.
 Open loop: Poisson arrivals from a recorded seed, the shape of independent clients. Timed, in the
 generator's process: from a request's intended start until its whole answer is there, so that the
 wait of those who find the server busy is in it. Failures and time-outs count with the time-out. All
-instances are warm, and connections are there before; a backlog opens more, which is part of the
-latency.
+instances are warm. A connection is opened by a request that finds none idle, which is part of its
+latency, and is kept: none is there before, since servers with a pool of threads (gunicorn) have a
+thread wait for the first request of each.
 
 There are two axes, since either alone would flatter somebody:
 
@@ -136,7 +137,7 @@ class LoadCurve(Trial):
                 offered_per_s = self._points[at].offered_per_s(capacity_per_s)
                 outcome = loads.send(
                     one, self._workload.name, self._size,
-                    poisson_of(offered_per_s, samples, seed), seed, connections_before=CONCURRENCY,
+                    poisson_of(offered_per_s, samples, seed), seed,
                 )  # fmt: skip
                 outcomes[self.cases[at].name] = _told(outcome, capacity_per_s)
         return outcomes
