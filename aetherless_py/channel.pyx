@@ -355,6 +355,7 @@ cdef class Channel:
         """
         self.begin_as(True)
         self.in_use = False
+        self.consumer.check_usable()  # the role may be a successor's by now
         return native.aether_bell_arm(
             self.consumer.role, self.consumer.peer_side, self.consumer.index)
 
@@ -407,7 +408,10 @@ cdef class Channel:
             MessageTooLargeError: the ring can never hold it; answer something else.
             RingTimeoutError: no room came in time.
             PeerClosedError, PeerDiedError: the caller is gone.
+            ReservationError: this end has received nothing, so that nothing is to be answered.
         """
+        if not self.is_server:
+            raise ReservationError(f"{self.name}: nothing was received that could be answered")
         self.producer.tag = number
         self.producer.put(payload, deadline(timeout), True)
 

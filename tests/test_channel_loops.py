@@ -164,6 +164,23 @@ def test_a_caller_that_closes_ends_a_server_that_waits(served: Served) -> None:
     assert served.process.wait(WATCHDOG_S) == 7
 
 
+def test_who_has_received_nothing_has_nothing_to_answer(served: Served) -> None:
+    post(served.channel, b"all")
+    served.answer()
+    with Channel.create(1 << 12) as fresh:
+        for channel in (fresh, served.channel):  # neither part yet; the caller
+            with pytest.raises(errors.ReservationError, match="nothing was received"):
+                channel.answer(4, b"x")
+
+
+def test_a_closed_channel_touches_its_successors_bell_no_more(served: Served) -> None:
+    post(served.channel, b"all")
+    served.answer()
+    served.channel.close()
+    with pytest.raises(errors.RingClosedError):
+        served.channel.arm()
+
+
 @pytest.mark.parametrize("checksum", [True, False])
 def test_a_message_in_parts_is_their_bytes_one_behind_the_other(checksum: bool) -> None:
     parts = [b"ab", bytearray(b"cd"), memoryview(b"xefx")[1:3], b"", memoryview(b"gh").cast("H")]
