@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aetherless_py import errors
@@ -191,6 +192,8 @@ def test_a_message_in_parts_is_their_bytes_one_behind_the_other(checksum: bool) 
             assert consumer.read() == b"abcdefgh"
         producer.write([])
         assert consumer.read() == b""
+        producer.write([np.zeros((0, 3)), np.zeros(2, "M8[D]"), np.zeros(2, ">i4,f8")])
+        assert consumer.read() == bytes(16 + 24)
         big = [bytes([number]) * 333 for number in range(10)]
         assert producer.write_many([big, b"z"]) == 2
         assert consumer.read_many(5) == [b"".join(big), b"z"]

@@ -25,6 +25,20 @@ from aetherless_py.shm.side cimport (
 
 
 @cython.final
+@cython.no_gc  # it lives for one call, and the collector would forget to release
+cdef class Held:
+    """A buffer of the caller's: nobody changes its size before it is copied."""
+
+    cdef Py_buffer buffer
+
+    def __cinit__(self, exporter):
+        PyObject_GetBuffer(exporter, &self.buffer, PyBUF_CONTIG_RO)
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.buffer)
+
+
+@cython.final
 cdef class Producer(Side):
     """The writing side. One thread uses it at a time.
 
@@ -109,16 +123,15 @@ cdef class Producer(Side):
 
     cdef int place_parts(self, list parts, uint64_t deadline_ns, bint block) except -1:
         """As `place`, for a message in parts, which lie one behind the other in the ring."""
-        cdef Py_buffer buffer
+        cdef Held part
         cdef size_t size_bytes = 0
         cdef uint64_t need
         cdef uint32_t crc
         cdef aether_frame *frame
         cdef char *target
-        # Held by views: nobody changes their sizes before they are copied.
-        views = [memoryview(part).cast("B") for part in parts]
-        for view in views:
-            size_bytes += <size_t>len(view)
+        cdef list held = [Held(exporter) for exporter in parts]
+        for part in held:
+            size_bytes += part.buffer.len
         self.check_free()
         need = self.frame_bytes(size_bytes)
         if not self.room(need, deadline_ns, block):
@@ -126,14 +139,12 @@ cdef class Producer(Side):
         frame = self.begin_frame(<uint32_t>size_bytes)
         target = <char *>frame + native.AETHER_FRAME_HEADER
         crc = crc_seed(<uint32_t>size_bytes, self.tag)
-        for view in views:
-            PyObject_GetBuffer(view, &buffer, PyBUF_CONTIG_RO)
+        for part in held:
             if self.checksum:
-                crc = native.aether_crc32_copy(crc, target, buffer.buf, buffer.len)
+                crc = native.aether_crc32_copy(crc, target, part.buffer.buf, part.buffer.len)
             else:
-                memcpy(target, buffer.buf, buffer.len)
-            target += buffer.len
-            PyBuffer_Release(&buffer)
+                memcpy(target, part.buffer.buf, part.buffer.len)
+            target += part.buffer.len
         frame.crc = crc if self.checksum else 0
         self.index += need
         return 1
