@@ -261,7 +261,12 @@ cdef class Side:
         return 0
 
     def abandon(self):
-        """In a forked child: the role stays the parent's."""
+        """In a forked child: the role stays the parent's, and so does what lies in the ring."""
+        if self.view is not None:
+            try:
+                self.view.release()
+            except BufferError:  # an array made from it stays: see the limits in docs/ring.md
+                pass
         self.is_open = False
         self.closing = 0
         native.aether_close(&self.fd)

@@ -318,6 +318,24 @@ def test_a_forked_child_does_not_own_its_parents_ring(sides: Sides) -> None:
     assert consumer.read() == b"from the parent"
 
 
+def test_a_forked_child_does_not_reach_its_parents_memory(sides: Sides) -> None:
+    _, producer, consumer = sides
+    view = producer.reserve(4)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            view[:] = b"evil"
+        except ValueError:
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    view[:] = b"good"
+    producer.commit()
+    assert consumer.read() == b"good"
+
+
 class RingModel(RuleBasedStateMachine):
     """The ring against a deque, small enough that it wraps all the time."""
 
