@@ -186,7 +186,7 @@ cdef class Channel:
         finally:
             self.in_use = False
 
-    def reserve(self, Py_ssize_t size_bytes, timeout=None):
+    def reserve(self, size_bytes, timeout=None):
         """Hands out the request ring's own memory for the next request; then `call_reserved`.
 
         Waiting for room drops the answers that are there, as `call_reserved` would.
@@ -200,6 +200,7 @@ cdef class Channel:
 
         Raises:
             RingTimeoutError: no room came in time.
+            MessageTooLargeError: the ring can never hold it.
             PeerClosedError, PeerDiedError: nobody will make room.
             ReservationError: something is reserved already; or there is no room, and an answer that
                 is not released keeps the server from making some.

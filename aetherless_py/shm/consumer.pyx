@@ -21,7 +21,9 @@ from libc.string cimport memcpy
 
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
-from aetherless_py.shm.side cimport ALIGN_MASK, BATCH_BYTES, Side, crc_seed, deadline, frame_crc, publish
+from aetherless_py.shm.side cimport (
+    ALIGN_MASK, BATCH_BYTES, Side, clipped, crc_seed, deadline, frame_crc, publish,
+)
 
 
 @cython.final
@@ -145,7 +147,7 @@ cdef class Consumer(Side):
         """Like `read`, but returns None at once when the ring is empty."""
         return self.get(0, False)
 
-    def read_many(self, Py_ssize_t limit, timeout=None):
+    def read_many(self, limit, timeout=None):
         """Takes up to `limit` messages, and what the ring holds, waiting only until there is one.
 
         Args:
@@ -157,13 +159,14 @@ cdef class Consumer(Side):
         """
         cdef list payloads = []
         cdef uint64_t first, published
-        if limit < 1:
+        cdef Py_ssize_t most = clipped(limit)
+        if most < 1:
             raise ValueError(f"limit is {limit}: it must be 1 or more")
         self.available(deadline(timeout), True)
         first = published = self.index
         try:
             # A producer that is as fast as this loop would never let it see an empty ring.
-            while (len(payloads) < limit and self.index - first < self.capacity
+            while (len(payloads) < most and self.index - first < self.capacity
                     and self.available(0, False)):
                 payloads.append(None)  # room first: what is taken must not get lost
                 payloads[len(payloads) - 1] = self.take()

@@ -19,7 +19,7 @@ cdef class Producer(Side):
     cdef inline int check_free(self) except -1
     cdef int refuse(self) except -1
     cdef int check_reserved(self) except -1
-    cdef object reserve_until(self, Py_ssize_t size_bytes, uint64_t deadline_ns, bint block)
+    cdef object reserve_until(self, object size_bytes, uint64_t deadline_ns, bint block)
     cpdef commit(self, size_bytes=?)
     cpdef abort(self)
     cdef uint64_t frame_bytes(self, size_t size_bytes) except 0

@@ -20,7 +20,7 @@ from libc.string cimport memcpy
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
 from aetherless_py.shm.side cimport (
-    ALIGN_MASK, BATCH_BYTES, Side, crc_seed, deadline, frame_crc, publish,
+    ALIGN_MASK, BATCH_BYTES, Side, clipped, crc_seed, deadline, frame_crc, publish,
 )
 
 
@@ -233,7 +233,7 @@ cdef class Producer(Side):
                 publish(self)
         return written
 
-    def reserve(self, Py_ssize_t size_bytes, timeout=None):
+    def reserve(self, size_bytes, timeout=None):
         """Hands out the segment's own memory for the next message; fill it, then `commit`.
 
         Args:
@@ -242,22 +242,29 @@ cdef class Producer(Side):
 
         Returns:
             A writable memoryview of `size_bytes`, contiguous also across the wrap.
+
+        Raises:
+            RingTimeoutError: no room came in time.
+            MessageTooLargeError: the ring can never hold it.
+            PeerClosedError, PeerDiedError: nobody will make room.
+            ReservationError: something is reserved already.
         """
         return self.reserve_until(size_bytes, deadline(timeout), True)
 
-    cdef object reserve_until(self, Py_ssize_t size_bytes, uint64_t deadline_ns, bint block):
+    cdef object reserve_until(self, object size_bytes, uint64_t deadline_ns, bint block):
         """As `reserve`; None when there is no room and `block` is false."""
         cdef uint64_t need
-        if size_bytes < 0:
+        cdef Py_ssize_t size = clipped(size_bytes)
+        if size < 0:
             raise ValueError(f"size_bytes is {size_bytes}: it must not be negative")
         self.check_free()
         self.look()
-        need = self.frame_bytes(size_bytes)
+        need = self.frame_bytes(size)
         if not self.room(need, deadline_ns, block):
             return None
         self.reserved = need
         return self.hand_out(
-            self.data + (self.index & self.mask) + native.AETHER_FRAME_HEADER, size_bytes)
+            self.data + (self.index & self.mask) + native.AETHER_FRAME_HEADER, size)
 
     cpdef commit(self, size_bytes=None):
         """Publishes the reserved message; its view cannot be used any more.
@@ -267,8 +274,9 @@ cdef class Producer(Side):
 
         Raises:
             ViewInUseError: an array or slice of the view is alive; drop it and commit again.
+            ReservationError: nothing is reserved, or less than that.
         """
-        cdef Py_ssize_t size = self.view_bytes if size_bytes is None else size_bytes
+        cdef Py_ssize_t size = self.view_bytes if size_bytes is None else clipped(size_bytes)
         cdef aether_frame *frame
         self.check_reserved()
         if size < 0 or size > self.view_bytes:

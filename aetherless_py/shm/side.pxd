@@ -6,6 +6,9 @@ from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame, aether_role, aether_side
 from aetherless_py.shm.region cimport Region
 
+cdef extern from "Python.h":
+    Py_ssize_t PyNumber_AsSsize_t(object number, void *error) except? -1
+
 cdef enum:
     ALIGN_MASK = 63
     # Many messages are published at least this often, so that the peer works alongside.
@@ -20,6 +23,11 @@ cdef tuple ways_of_waiting(object wait)
 cdef inline uint64_t deadline(object timeout) except 0:
     """The moment at which a wait that begins now ends; `timeout` in seconds or None."""
     return UINT64_MAX if timeout is None else deadline_of(timeout)
+
+
+cdef inline Py_ssize_t clipped(object number) except? -1:
+    """A whole number of the caller's, which may be too large for the machine: as near as it can be."""
+    return PyNumber_AsSsize_t(number, NULL)
 
 
 cdef inline uint32_t crc_seed(uint32_t length, uint32_t tag) noexcept:

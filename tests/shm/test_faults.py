@@ -92,6 +92,7 @@ def test_a_message_that_can_never_fit_is_an_error_of_its_own(ring: RingBuffer) -
         lambda: producer.try_write(b"x" * 4081),
         lambda: producer.write_many([b"x" * 4081]),
         lambda: producer.reserve(4081),
+        lambda: producer.reserve(1 << 64),
     ):
         with pytest.raises(errors.MessageTooLargeError, match="4080 at most"):
             call()
