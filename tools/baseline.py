@@ -16,7 +16,7 @@ from benchmarks.harness.measurement import warnings_of
 from benchmarks.harness.metrics import LatencyMetrics
 from benchmarks.harness.system_info import SystemInfo
 from tools import report
-from tools.command import Parser, Stopped, can_be_written, stopped_by_signals
+from tools.command import Parser, Stopped, can_be_written, iteration_count, stopped_by_signals
 from tools.table import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,15 +50,13 @@ class Script:
             prog=f"python -m tools.{self.name}", description=self.description, allow_abbrev=False
         )
         parser.add_argument(
-            "--iterations", type=int, default=self.iterations, metavar="N",
+            "--iterations", type=iteration_count, default=self.iterations, metavar="N",
             help=f"{self.iterations_help}; default {self.iterations}",
         )  # fmt: skip
         parser.add_argument(
             "--output", type=Path, default=Path("data"), metavar="DIR", help="default: data"
         )
         options = parser.parse_args(arguments)
-        if options.iterations < 1:
-            parser.error(f"--iterations {options.iterations}: give a number of 1 or more")
         if not can_be_written(options.output):
             parser.error(f"--output {options.output}: cannot be made or written to; name another")
         began_ms = time.time_ns() // 1_000_000

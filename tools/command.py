@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+# What the samples of each process may take of memory stays below 100 MB.
+MOST_ITERATIONS = 1_000_000
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -20,6 +22,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         name = self.prog.rpartition(".")[2]
         self.exit(2, f"{name}: {message}; see --help\n")
+
+
+def iteration_count(text: str) -> int:
+    """How many samples are wanted, for `add_argument(type=...)`."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MOST_ITERATIONS:
+        raise argparse.ArgumentTypeError(f"{text}: give a number from 1 to {MOST_ITERATIONS}")
+    return number
 
 
 class Stopped(BaseException):

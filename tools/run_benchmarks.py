@@ -39,7 +39,7 @@ from benchmarks.harness.measurement import (
 )
 from benchmarks.harness.processes import die_with_parent
 from tools import quick, working_tree
-from tools.command import Parser, Stopped, can_be_written, stopped_by_signals
+from tools.command import Parser, Stopped, can_be_written, iteration_count, stopped_by_signals
 from tools.export import Selection, UsageError, export_store
 from tools.report import CATEGORIES, ReportError
 from tools.table import print_table
@@ -69,8 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [name for name in options.category or () if name not in known]
     if unknown:
         return _refuse(f"--category {unknown[0]}: no such category; known are {', '.join(known)}")
-    if options.iterations is not None and options.iterations < 1:
-        return _refuse(f"--iterations {options.iterations}: give a number of 1 or more")
     if not can_be_written(options.output):
         return _refuse(f"--output {options.output}: cannot be made or written to; name another")
     categories = list(dict.fromkeys(options.category or known))
@@ -231,7 +229,10 @@ def _parser() -> argparse.ArgumentParser:
         "--category", nargs="+", action="extend", metavar="C", help=f"of {', '.join(suites())}"
     )
     parser.add_argument(
-        "--iterations", type=int, metavar="N", help="samples that each fresh process takes"
+        "--iterations",
+        type=iteration_count,
+        metavar="N",
+        help="samples that each fresh process takes",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("data"), metavar="DIR", help="default: data"

@@ -51,7 +51,7 @@ def test_what_cannot_be_had_is_said_and_the_rest_is_written(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--iterations", "-1"], "give a number of 1 or more"),
+        (["--iterations", "-1"], "give a number from 1 to 1000000"),
         (["--output", __file__], "cannot be made or written to"),
     ],
 )

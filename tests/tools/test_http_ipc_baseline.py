@@ -39,8 +39,9 @@ def test_a_real_run(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--iterations", "0"], "give a number of 1 or more"),
-        (["--iterations", "x"], "invalid int value"),
+        (["--iterations", "0"], "give a number from 1 to 1000000"),
+        (["--iterations", str(10**13)], "give a number from 1 to 1000000"),
+        (["--iterations", "x"], "give a number from 1 to 1000000"),
         (["--output", __file__], "cannot be made or written to"),
         (["--output", "/proc/aetherless/below"], "cannot be made or written to"),
     ],
