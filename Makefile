@@ -55,14 +55,14 @@ machine: .venv/built
 
 bench: machine ## measure HEAD: the quick pass, its JSON in data/, its history in html/
 	quick=$$($(BIN)/python -m tools.quick) && \
-	eval "AETHERLESS_QUICK=1 $(BIN)/asv run --record-samples $$quick 'HEAD^!'"
+	eval "AETHERLESS_QUICK=1 $(BIN)/asv run --record-samples --show-stderr $$quick 'HEAD^!'"
 	$(BIN)/python -m tools.export --table --commit $$(git rev-parse HEAD)
 	$(BIN)/asv publish
 	@echo "JSON: data/   history: $(BIN)/asv preview   more: make help"
 
 # asv says 2 where a benchmark failed: the others are exported.
 history: machine ## measure the last N commits in full (N=10)
-	$(BIN)/asv run --record-samples --skip-existing HEAD~$(N)..HEAD || test $$? -eq 2
+	$(BIN)/asv run --record-samples --show-stderr --skip-existing HEAD~$(N)..HEAD || test $$? -eq 2
 	$(BIN)/python -m tools.export --all-history
 	$(BIN)/asv publish
 

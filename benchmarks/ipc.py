@@ -203,6 +203,9 @@ class _SittingLike:
     part = ""
 
     def setup(self, cache: dict[str, Any], method: str, payload_size_bytes: int) -> None:
+        most = transport(method).largest_bytes if method in METHODS else None
+        if most is not None and payload_size_bytes > most:
+            raise NotImplementedError(f"{method}: carries {most} bytes at most here")
         sets_of(cache[self.part], method, str(payload_size_bytes))
 
     def _track(

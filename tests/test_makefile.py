@@ -47,6 +47,7 @@ def test_history_goes_on_when_a_benchmark_fails_but_not_when_asv_does(
     assert (done.returncode == 0) == exported, done.stdout + done.stderr
     steps = [line.split()[:3] for line in (tmp_path / "done").read_text().splitlines()]
     assert steps[0] == ["asv", "run", "--record-samples"]
+    assert "--show-stderr" in (tmp_path / "done").read_text()  # why something is n/a
     assert steps[1:] == ([["python", "-m", "tools.export"], ["asv", "publish"]] if exported else [])
 
 

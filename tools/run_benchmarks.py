@@ -13,6 +13,7 @@ arguments, 130 when interrupted (nothing is written).
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import json
 import os
@@ -47,6 +48,8 @@ from tools.table import print_table
 ROOT = working_tree.ROOT
 ASV_CARD = ".asv-machine.json"
 _PROGRESS = re.compile(r"^\[\s*(\d+(?:\.\d+)?)%\]\s*·+\s*(\S*)")
+# What asv's runner prints of a `setup` that says why there is nothing to measure.
+_MISSING = re.compile(r"asv: skipped: NotImplementedError\((.+)\)")
 
 
 def suites() -> dict[str, str]:
@@ -158,11 +161,25 @@ def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
         print(f"{state}: {path}")
     if done.written:
         print_table(path for path, _ in done.written)
+    for reason in _missing(log):
+        print(f"n/a: {reason}")
     for problem in done.problems:
         print(f"run_benchmarks: {problem}", file=sys.stderr)
     if failed:
         print(f"run_benchmarks: failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if status != 0 or failed or done.problems or not done.written else 0
+
+
+def _missing(log: str) -> list[str]:
+    """Why something could not be measured, each reason once; asv's store does not keep them."""
+    reasons = []
+    for line in log.splitlines():
+        if found := _MISSING.search(line):
+            try:
+                reasons.append(str(ast.literal_eval(found[1])))
+            except (ValueError, SyntaxError):
+                reasons.append(found[1])
+    return list(dict.fromkeys(reasons))
 
 
 def _follow(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:

@@ -45,6 +45,8 @@ def test_what_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     suite.setup(cache, "tcp", 64)
     with pytest.raises(NotImplementedError, match="not measured at 256"):
         suite.setup(cache, "tcp", 256)
+    with pytest.raises(NotImplementedError, match=r"posix_mq: carries [0-9]+ bytes at most"):
+        suite.setup(cache, "posix_mq", 1 << 30)
     tracked = suite.track_roundtrip(cache, "tcp", 64)
     assert tracked["number"] == 1
     assert np.allclose(tracked["samples"], [5e-6] * 18)

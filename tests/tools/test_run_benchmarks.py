@@ -119,6 +119,20 @@ def test_one_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _machine_file() == home_before or home_before is None
 
 
+def test_what_cannot_be_measured_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(quick.PATTERNS, "ring_buffer", r"^ring_buffer\.Many\.track_many")
+    (tmp_path / "aetherless_py").mkdir()
+    (tmp_path / "aetherless_py/__init__.py").write_text("raise ImportError('it\\'s broken')")
+    monkeypatch.setenv("ASV_PYTHONPATH", str(tmp_path))  # before what is installed
+    output = tmp_path / "data"
+    arguments = ["--quick", "--category", "ring_buffer", "--output", str(output)]
+    assert run_benchmarks.main(arguments) == 1  # there is nothing else
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["n/a: this commit's package has no ring: it's broken"]
+
+
 def _machine_file() -> str | None:
     path = Path.home() / ".asv-machine.json"
     return path.read_text() if path.exists() else None
