@@ -195,7 +195,8 @@ class Connection(asyncio.Protocol):
                     self._read_body_of_upgrade()
             except httptools.HttpParserError:
                 self._refuse(self._fault_in(data))
-        if self._idle_bytes > self._settings.head_limit_bytes:  # a head, a trailer, or a chunk's extension
+        # A head, a trailer, or a chunk's extension.
+        if self._idle_bytes > self._settings.head_limit_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def _fault_in(self, data: bytes) -> HTTPStatus:

@@ -10,10 +10,10 @@ SERVERS = {
     "aetherless": "aetherless:Aetherless",
     "aetherless_proxied": "aetherless:AetherlessProxied",
     "uvicorn": "uvicorn_in_process:UvicornInProcess",
-    "functions_framework": "functions_framework:FunctionsFramework",
-    "http_handler": "http_handler:HttpHandler",
-    "lambda_runtime": "lambda_runtime:LambdaRuntime",
-    "container": "container:Container",
+    "functions_framework": "traditional.functions_framework:FunctionsFramework",
+    "http_handler": "traditional.http_handler:HttpHandler",
+    "lambda_runtime": "traditional.lambda_runtime:LambdaRuntime",
+    "container": "traditional.container:Container",
 }
 
 

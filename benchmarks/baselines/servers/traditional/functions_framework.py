@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.baselines.servers.base import ADAPTERS, HOST, Server
+from benchmarks.baselines.starts import functions_framework
 
 
 class FunctionsFramework(Server):
@@ -16,15 +17,10 @@ class FunctionsFramework(Server):
     @classmethod
     def missing(cls) -> str | None:
         """As `Server.missing`."""
-        # Not above: asv imports this module with any commit's package, that one only with some.
-        from benchmarks.baselines.starts import functions_framework
-
         return functions_framework.FunctionsFramework.missing()
 
     def command(self) -> list[str]:
         """As `Server.command`."""
-        from benchmarks.baselines.starts import functions_framework
-
         command = functions_framework.program()
         assert command is not None
         return [

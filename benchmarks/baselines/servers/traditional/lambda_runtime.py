@@ -36,5 +36,5 @@ class LambdaRuntime(Server):
 
     def command(self) -> list[str]:
         """As `Server.command`."""
-        program = "benchmarks.baselines.servers.lambda_front"
+        program = "benchmarks.baselines.servers.traditional.lambda_front"
         return [sys.executable, "-P", "-m", program, self.handler, str(self.concurrency)]
