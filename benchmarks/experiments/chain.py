@@ -104,4 +104,4 @@ class _Chains(Aetherless):
 
 
 TRIALS: list[Trial] = [Chain(count) for count in COUNTS]
-QUICK = (TRIALS[-1].name,)
+QUICK = (TRIALS[0].name,)

@@ -158,4 +158,4 @@ def _trials() -> list[Trial]:
 
 
 TRIALS = _trials()
-QUICK = ("warm_noop_empty", "sequential_noop_empty", "cold_noop_zygote")
+QUICK = ("warm_noop_empty", "cold_noop_zygote")

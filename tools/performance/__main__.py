@@ -16,7 +16,7 @@ from benchmarks.harness.system_info import SystemInfo, environment
 from tools.command import Parser
 from tools.performance.goal import FEWEST_ROUNDS
 
-PARTS = ("ring", "ipc", "cold_start", "serving")
+PARTS = ("ring", "ipc", "cold_start", "serving", "e2e")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -76,7 +76,7 @@ def ceiling(run_s: float = 2.0, cpus: tuple[int, int] | None = None) -> Ceiling:
 
         def holds(rate_per_s: float) -> bool:
             for _ in range(ATTEMPTS):
-                trials.append(_trial(port, rate_per_s, run_s, cpus[0]))
+                trials.append(attempt(port, rate_per_s, run_s, cpus[0]))
                 if trials[-1].holds:
                     return True
             return False
@@ -90,7 +90,7 @@ def ceiling(run_s: float = 2.0, cpus: tuple[int, int] | None = None) -> Ceiling:
     return Ceiling(low, tuple(trials))
 
 
-def _trial(port: int, rate_per_s: float, run_s: float, cpu: int) -> Trial:
+def attempt(port: int, rate_per_s: float, run_s: float, cpu: int) -> Trial:
     load = Load(
         request=Request("127.0.0.1", port),
         arrivals=constant(rate_per_s, run_s),

@@ -22,7 +22,7 @@ def test_it_finds_the_highest_rate_that_holds(monkeypatch: pytest.MonkeyPatch) -
         # The first attempt at each rate is disturbed.
         return ceiling.Trial(rate_per_s, 5, 0, rate_per_s <= 7000 and rate_per_s in asked[:-1])
 
-    monkeypatch.setattr(ceiling, "_trial", trial)
+    monkeypatch.setattr(ceiling, "attempt", trial)
     found = ceiling.ceiling(1.0)
     assert 7000 / ceiling.CLOSE_ENOUGH <= found.rate_per_s <= 7000
     assert [each.rate_per_s for each in found.trials] == asked
