@@ -168,6 +168,28 @@ def test_what_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not any(key.startswith("ratio") for key in simulated)
 
 
+# As asv imports the suite, and all that lies beside it, with the package of any commit.
+DISCOVERY = """
+import sys
+sys.modules[sys.argv[1]] = None
+import importlib, pkgutil, benchmarks
+def discover(package):
+    for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        print(found.name)
+        module = importlib.import_module(found.name)
+        if found.ispkg:
+            discover(module)
+discover(benchmarks)
+"""
+
+
+def discovered_without(module: str) -> list[str]:
+    """The modules that asv finds where that one is missing."""
+    command = [sys.executable, "-c", DISCOVERY, module]
+    done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return done.stdout.splitlines()
+
+
 def test_an_older_commit_without_strategies_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -176,20 +198,11 @@ def test_an_older_commit_without_strategies_is_no_failure(
     cache = cold_start.setup_cache()
     with pytest.raises(NotImplementedError, match="this commit has no start strategies"):
         cold_start.Ready().setup(cache, "spawn_http")
-    # asv imports the suite, and all that lies beside it, with the package of any commit.
-    code = """
-import sys
-sys.modules["aetherless_py.start.base"] = None
-import importlib, pkgutil, benchmarks
-names = []
-def discover(package):
-    for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        names.append(found.name)
-        module = importlib.import_module(found.name)
-        if found.ispkg:
-            discover(module)
-discover(benchmarks)
-assert "benchmarks.cold_start" in names
-assert not [name for name in names if name.startswith("benchmarks.baselines.starts.")], names
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    names = discovered_without("aetherless_py.start.base")
+    assert "benchmarks.cold_start" in names
+    assert not [name for name in names if name.startswith("benchmarks.baselines.starts.")], names
+
+
+@pytest.mark.parametrize("module", ["aetherless_py.gateway.connection", "awslambdaric", "orjson"])
+def test_what_is_missing_is_in_nobodys_way(module: str) -> None:
+    assert "benchmarks.cold_start" in discovered_without(module)

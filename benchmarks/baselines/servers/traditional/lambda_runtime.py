@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.baselines.servers.base import Server, not_installed
+from benchmarks.baselines.servers.base import ADAPTERS, Server, not_installed
 from benchmarks.baselines.starts import lambda_runtime
 
 
@@ -36,5 +36,5 @@ class LambdaRuntime(Server):
 
     def command(self) -> list[str]:
         """As `Server.command`."""
-        program = "benchmarks.baselines.servers.traditional.lambda_front"
-        return [sys.executable, "-P", "-m", program, self.handler, str(self.concurrency)]
+        program = str(ADAPTERS / "lambda_front.py")
+        return [sys.executable, "-P", program, self.handler, str(self.concurrency)]
