@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
-import httptools
-
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load import outcomes
+
+with contextlib.suppress(ImportError):  # asv imports this file also where it is missing
+    import httptools
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 # Raises whatever it likes where (status, headers, body) are not what they should be; may give a

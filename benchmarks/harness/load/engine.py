@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gc
 import importlib
 import resource
@@ -13,7 +14,8 @@ from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import uvloop
+with contextlib.suppress(ImportError):  # asv imports this file also where it is missing
+    import uvloop
 
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load import outcomes
