@@ -272,9 +272,11 @@ def _body(body: memoryview, headers: dict[str, str]) -> tuple[str, bool]:
             return str(body, "utf-8"), False
         except UnicodeDecodeError:
             pass
-    from binascii import b2a_base64
+    # An order of magnitude faster than the standard library's (docs/performance.md), and imported
+    # by the first who needs it.
+    from pybase64 import b64encode_as_string
 
-    return b2a_base64(body, newline=False).decode(), True
+    return b64encode_as_string(body), True
 
 
 _encode: Callable[[Any], str] | None = None
@@ -370,10 +372,14 @@ def _add_many(headers: Headers, given: Any) -> str:
 
 
 def _from_base64(body: str) -> bytes:
-    from binascii import a2b_base64
+    from pybase64 import b64decode
 
     try:
-        return a2b_base64("".join(body.split()), strict_mode=True)  # it may be in lines
+        return b64decode(body, validate=True)
+    except ValueError:
+        whole = "".join(body.split())  # it may be in lines
+    try:
+        return b64decode(whole, validate=True)
     except ValueError as error:
         raise ResponseError(f"body cannot be decoded from base64: {error}") from None
 

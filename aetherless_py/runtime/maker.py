@@ -28,6 +28,8 @@ from aetherless_py.start.snapshot_folder import Folder
 log = logging.getLogger("aetherless")
 
 _WORKER = "aetherless_py.runtime.worker:Worker"
+# What an instance imports with its first binary body, where one import serves all instances.
+_SHARED = {"spawn": (), "zygote": ("pybase64",), "criu": ("pybase64",)}
 POOL_LIMIT = 64
 # What an instance may map beyond its limit before allocations fail. Resident memory is what the
 # limit counts (see memory.py); mapped memory is always more: stacks of threads, arenas.
@@ -101,7 +103,7 @@ class Maker:
         self._prepare_strategy(
             Function(
                 _WORKER,
-                (module, *function.imports),
+                (module, *function.imports, *_SHARED[self._kind]),
                 function.search_path,
                 {
                     **environment_of(function.id, function.memory_limit_mb, function.handler_path),

@@ -59,8 +59,7 @@ class Worker:
         self._answering = threading.Lock()
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        for module in ("binascii", "json"):  # what the first event and answer would import
-            __import__(module)
+        __import__("json")  # what the first answer would import
 
     def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
         """As `start.base.Function.handler` says of one that serves by itself."""
