@@ -9,31 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Any
 
 import uvicorn
-from adapter import call, load  # type: ignore[import-not-found]
-
-_handler = load(sys.argv[1])
-
-
-async def app(scope: Any, receive: Any, send: Any) -> None:
-    """The function, as ASGI."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    body = b""
-    if scope["method"] not in ("GET", "HEAD"):
-        pieces = []
-        while True:
-            message = await receive()
-            pieces.append(message.get("body", b""))
-            if not message.get("more_body"):
-                break
-        body = b"".join(pieces)
-    status, answered, data = call(_handler, headers, body)
-    head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answered.items()]
-    head.append((b"content-length", b"%d" % len(data)))
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": data})
+from asgi import application  # type: ignore[import-not-found]
 
 
 class _Server(uvicorn.Server):
@@ -48,7 +26,7 @@ class _Server(uvicorn.Server):
 if __name__ == "__main__":
     port = int(os.environ.get("AETHER_TRIGGER_PORT") or os.environ["PORT"])
     config = uvicorn.Config(
-        app, port=port, http="httptools", loop="uvloop", lifespan="off", access_log=False,
-        log_level="warning",
+        application(sys.argv[1]), port=port, http="httptools", loop="uvloop", lifespan="off",
+        access_log=False, log_level="warning",
     )  # fmt: skip
     _Server(config).run()

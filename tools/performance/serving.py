@@ -57,8 +57,10 @@ class Ratio:
 
 
 CASES = (
-    Case("10 connections", "noop", 10, 0, ("aetherless", "uvicorn", "functions_framework")),
-    Case("1 connection", "noop", 1, 0, ("aetherless", "uvicorn")),
+    Case(
+        "10 connections", "noop", 10, 0, ("aetherless", "uvicorn", "granian", "functions_framework")
+    ),
+    Case("1 connection", "noop", 1, 0, ("aetherless", "uvicorn", "granian")),
     Case("1 MiB echoed", "echo", 4, 1 << 20, ("aetherless", "aetherless_proxied", "uvicorn")),
 )
 RATIOS = (

@@ -10,6 +10,7 @@ SERVERS = {
     "aetherless": "aetherless:Aetherless",
     "aetherless_proxied": "aetherless:AetherlessProxied",
     "uvicorn": "uvicorn_in_process:UvicornInProcess",
+    "granian": "granian_in_process:GranianInProcess",
     "functions_framework": "traditional.functions_framework:FunctionsFramework",
     "http_handler": "traditional.http_handler:HttpHandler",
     "lambda_runtime": "traditional.lambda_runtime:LambdaRuntime",
