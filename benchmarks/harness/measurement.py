@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.harness import journal
 from benchmarks.harness.processes import Task, run_fresh
-from benchmarks.harness.statistics import between_block_spread
+from benchmarks.harness.statistics import between_block_spread, median_of_medians
 from benchmarks.harness.system_info import SystemInfo, environment, steal_seconds
 
 Tracked: TypeAlias = dict[str, Any]
@@ -175,13 +175,16 @@ def warnings_of(
     """What makes these samples doubtful, in words."""
     found = [doubt for doubt in os.environ.get(DOUBTS_VARIABLE, "").splitlines() if doubt]
     samples = np.concatenate(blocks)
-    if len(blocks) < FEWEST_PROCESSES:
-        found.append(f"few processes: {len(blocks)}")
-    elif (between := between_block_spread(blocks)) > SPREAD_BETWEEN:
-        found.append(f"medians of processes differ by {between:.0%}")
     # Quartiles, since every set of latencies has a tail that blows the standard deviation up.
     low, median, high = np.quantile(samples, [0.25, 0.5, 0.75])
-    if high - low > SPREAD_WITHIN * median:
+    is_told = min(median, median_of_medians(blocks)) > 0
+    if not is_told:
+        found.append("the median is 0: this is shorter than the clock can tell")
+    if len(blocks) < FEWEST_PROCESSES:
+        found.append(f"few processes: {len(blocks)}")
+    elif is_told and (between := between_block_spread(blocks)) > SPREAD_BETWEEN:
+        found.append(f"medians of processes differ by {between:.0%}")
+    if is_told and high - low > SPREAD_WITHIN * median:
         found.append(
             f"wide spread: the middle half spans {(high - low) / median:.0%} of the median"
         )

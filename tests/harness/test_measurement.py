@@ -58,11 +58,14 @@ def test_unequal_or_empty_blocks_are_an_error(
         ([19.0, 19.0, 19.0], "per_operation", 0.0, "near the clock's cost"),
         ([19.0, 19.0, 19.0], "blocks", 0.0, None),
         ([100.0, 100.0, 100.0], "per_operation", 0.5, "hypervisor"),
+        ([0.0, 0.0, 7.0], "per_operation", 0.0, "shorter than the clock can tell"),
+        ([7.0, 0.0, 0.0, 7.0, 7.0], "blocks", 0.0, "medians of processes differ by 100%"),
     ],
 )
 def test_doubts(medians: list[float], sampling: str, stolen_s: float, words: str | None) -> None:
     found = warnings_of([np.full(10, median) for median in medians], sampling, 1.0, stolen_s)
     assert any(words in line for line in found) if words else not found
+    assert not any("inf%" in line for line in found)
 
 
 def test_one_wild_sample_is_no_wide_spread_but_a_wide_middle_is() -> None:
