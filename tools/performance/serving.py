@@ -24,7 +24,7 @@ from tools import wrk
 from tools.performance.goal import HEAD, Goal
 from tools.table import human_ns
 
-SECONDS = 4  # of load for each server and round
+SECONDS = 2  # of load for each server and round
 SEED = 20261125
 Figure = Literal["per_second", "p50_us", "p99_us"]
 

@@ -159,4 +159,7 @@ class Server(abc.ABC):
             for process in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
+            # Those whom a first process has left behind that was killed: the group is its own.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
