@@ -250,11 +250,17 @@ def pin(cpu: int) -> None:
         raise RuntimeError(f"asked for processor {cpu}, the kernel gave {sorted(got)}")
 
 
-def die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Has the kernel send this process a signal when the thread that started it is gone.
+
+    Args:
+        parent: that thread's process.
+        number: the signal.
+    """
     import ctypes
 
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, number)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
 

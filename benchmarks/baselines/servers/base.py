@@ -14,11 +14,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 import psutil
+
+from benchmarks.harness.processes import die_with_parent
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,6 +101,8 @@ class Server(abc.ABC):
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    # Should we be killed: it puts away what it holds, as at the end.
+                    preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
                 )
             self.pid = self._process.pid
             self._wait_until_it_answers()
