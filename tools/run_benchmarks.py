@@ -39,10 +39,12 @@ from benchmarks.harness.measurement import (
     QUICK_VARIABLE,
 )
 from benchmarks.harness.processes import die_with_parent
+from benchmarks.harness.progress import PROGRESS_VARIABLE
 from tools import quick, working_tree
 from tools.command import Parser, Stopped, can_be_written, iteration_count, stopped_by_signals
 from tools.export import Selection, UsageError, export_store
 from tools.report import CATEGORIES, ReportError
+from tools.sitting_bar import sitting_bar
 from tools.table import print_table
 
 ROOT = working_tree.ROOT
@@ -114,6 +116,7 @@ def _run(folder: Path, bench: str, options: argparse.Namespace) -> int:
         "ASV_COMMIT": commit,
         FOLDER_VARIABLE: str(folder / "results" / "journal"),
         DOUBTS_VARIABLE: "\n".join(doubts),
+        PROGRESS_VARIABLE: str(folder / "progress"),
         "TMPDIR": str(scratch),  # what an interrupted asv leaves goes with the folder
         # Where asv keeps its card of the machine, which is the user's; not so their packages.
         "HOME": str(folder),
@@ -200,8 +203,9 @@ def _follow(command: list[str], folder: Path, environment: dict[str, str]) -> tu
     ):  # fmt: skip
         task = bar.add_task("starting", total=100)
         try:
-            for done, what in _progress(process, printed):
-                bar.update(task, completed=done, description=what)
+            with sitting_bar(bar, Path(environment[PROGRESS_VARIABLE])):
+                for done, what in _progress(process, printed):
+                    bar.update(task, completed=done, description=what)
         except BaseException:
             _end(process)
             raise

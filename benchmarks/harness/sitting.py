@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.processes import ProcessError
+from benchmarks.harness.progress import tell
 from benchmarks.harness.statistics import Floats, ratio_interval, round_ratios
 
 ROUNDS = 6  # the fewest that carry an interval of 95 %
@@ -44,9 +45,11 @@ def sit(
     }
     names = list(possible)
     draw = np.random.default_rng(seed)
-    for _ in range(rounds):
-        for at in draw.permutation(len(names)):
+    total = rounds * len(names)
+    for done in range(rounds):
+        for position, at in enumerate(draw.permutation(len(names))):
             name = names[at]
+            tell(done * len(names) + position, total, name)
             state, parts = measured[name], possible[name]
             if "parts" not in state or "failed" in state or isinstance(parts, str):
                 continue
@@ -61,6 +64,7 @@ def sit(
                 continue
             for part, one in found.items():
                 state["parts"].setdefault(part, []).append(one)
+    tell(total, total, "measured")
     return measured
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.harness.processes import ChildFailedError
+from benchmarks.harness.progress import PROGRESS_VARIABLE
 from benchmarks.harness.sampler import sample_set
 from benchmarks.harness.sitting import ratio, sets_of, sit
 
@@ -75,3 +77,14 @@ def test_ratios_are_those_of_rounds() -> None:
         assert ratio(measured, name, to, "64", "key") == {}
     few = sit({"ring": ["64"], "tcp": ["64"]}, Fake(), 2, 7)
     assert ratio(few, "tcp", "ring", "64", "key") == {"key": 50.0}
+
+
+def test_how_far_it_is_is_told_to_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "told"
+    monkeypatch.setenv(PROGRESS_VARIABLE, str(told))
+    fake = Fake()
+    sit({name: POSSIBLE[name] for name in ("ring", "tcp")}, fake, 2, 7)
+    lines = [line.split() for line in told.read_text().splitlines()]
+    assert [int(line[0]) for line in lines] == [0, 1, 2, 3, 4]
+    assert {line[1] for line in lines} == {"4"}
+    assert [line[2] for line in lines[:-1]] == [name for name, _ in fake.seen]
