@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ADAPTERS = ROOT / "benchmarks" / "functions"
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 20.0
+GROUP_TIMEOUT_S = 5.0
 
 
 def not_installed(*modules: str) -> str | None:
@@ -164,7 +165,13 @@ class Server(abc.ABC):
             for process in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-            # Those whom a first process has left behind that was killed: the group is its own.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+            self._end_group()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end_group(self) -> None:
+        """Ends those whom a first process has left behind that was killed; the group is its own."""
+        until = time.monotonic() + GROUP_TIMEOUT_S
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < until:
+                os.killpg(self.pid, signal.SIGKILL)
+                time.sleep(0.002)  # until they are gone, and with them what they listen on
