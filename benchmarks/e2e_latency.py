@@ -10,12 +10,12 @@ they would.
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmarks.baselines.servers.base import not_installed
 from benchmarks.experiments import trials
 from benchmarks.experiments.base import Case, Trial, metadata_of
 from benchmarks.harness.measurement import (
@@ -37,9 +37,8 @@ QUICK = tuple(case.name for trial in trials(quick=True) for case in trial.cases)
 
 def _package_lacks() -> str | None:
     """Why the package under test, which is that of any commit, cannot be measured here."""
-    for module in ("hdrh", "httptools", "uvloop"):
-        if importlib.util.find_spec(module) is None:
-            return f"{module} is not installed; python tools/install_peers.py brings it"
+    if why := not_installed("hdrh", "httptools", "uvloop"):
+        return why
     try:
         from aetherless_py.gateway import server  # noqa: F401
     except ImportError as error:
@@ -51,7 +50,6 @@ def sitting(
     chosen: Sequence[Trial],
     rounds: int,
     samples_of: Callable[[Trial], int],
-    before_each: Callable[[str], object] = lambda _: None,
 ) -> Measured:
     """Measures trials in one sitting.
 
@@ -59,7 +57,6 @@ def sitting(
         chosen: what to measure.
         rounds: how often, each time in fresh processes.
         samples_of: of each case of a trial in each round.
-        before_each: called with a trial's name before it is measured.
 
     Returns:
         `PART` of each case.
@@ -69,7 +66,6 @@ def sitting(
     done: Counter[str] = Counter()
 
     def measure(name: str, _: list[Any]) -> dict[str, dict[str, Any]]:
-        before_each(name)
         trial = by_name[name]
         outcomes = trial.run(samples_of(trial), SEED + done[name])
         done[name] += 1

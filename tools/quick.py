@@ -14,6 +14,7 @@ import re
 import shlex
 import tempfile
 
+from aetherless_py.start.readiness import LONGEST_PATH
 from benchmarks import cold_start, e2e_latency
 
 _COLD = "|".join(case.name for case in cold_start.QUICK)
@@ -29,9 +30,8 @@ PATTERNS = {
     r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|grpc|json.*)').*, 65536\)"
     r"|OneWay\.(?!.*(_spin|_park|_unchecked|grpc)').*, 64\))$",
 }
-# A Unix socket's path may have 107 characters; asv makes one in the temporary folder.
+# A Unix socket that asv makes in the temporary folder.
 _SOCKET = "/asv-forkserver-12345678/socket"
-_LONGEST_PATH = 107
 
 
 def pattern(categories: list[str] | None = None) -> str:
@@ -46,7 +46,7 @@ def launch_method(temporary: str) -> str:
     0.3 s in which asv's runner is imported. What is measured runs in fresh processes either way.
     """
     longest = len(os.fsencode(temporary)) + len(_SOCKET)
-    return "forkserver" if longest <= _LONGEST_PATH else "spawn"
+    return "forkserver" if longest <= LONGEST_PATH else "spawn"
 
 
 if __name__ == "__main__":

@@ -6,20 +6,19 @@ answered, and where the server says that the time went.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.baselines.servers.base import HOST, Server
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load.request import Request
-from benchmarks.harness.processes import Task, run_fresh
+from benchmarks.harness.processes import Task, named, run_fresh
 from benchmarks.harness.sampler import no_collector
 from benchmarks.workloads.registry import Workload, workload
 
@@ -98,7 +97,7 @@ def ask_together(to: Server, name: str, size: str, count: int) -> None:
         WrongAnswer: an answer was wrong.
     """
     asked = workload(name)
-    wire, _ = _wire(HOST, to.port, to.path, asked, size, 0)
+    wire = request_of(HOST, to.port, to.path, asked, size, 0).wire()
     connections = [_Connection(HOST, to.port, _STARTING_S) for _ in range(count)]
     try:
         for each in connections:  # so that the server knows them all
@@ -119,13 +118,10 @@ def ask_together(to: Server, name: str, size: str, count: int) -> None:
             each.close()
 
 
-def _wire(
-    host: str, port: int, path: str, asked: Workload, size: str, seed: int
-) -> tuple[bytes, int]:
-    """The request, and how many bytes its body has."""
+def request_of(host: str, port: int, path: str, asked: Workload, size: str, seed: int) -> Request:
+    """A workload's request to the function at that path."""
     method, below, headers, body = asked.request(size, seed)
-    request = Request(host, port, path.rstrip("/") + below, method, tuple(headers.items()), body)
-    return request.wire(), len(body)
+    return Request(host, port, path.rstrip("/") + below, method, tuple(headers.items()), body)
 
 
 def drive(
@@ -146,12 +142,13 @@ def drive(
 ) -> dict[str, Any]:
     """What `ask` does, inside its process."""
     asked = workload(name)
-    wire, payload_size_bytes = _wire(host, port, path, asked, size, seed)
+    request = request_of(host, port, path, asked, size, seed)
+    wire = request.wire()
     latency_ns: list[int] = []
     timings: list[dict[str, float]] = []
     starts: Counter[str] = Counter()
     recollected = 0
-    prepare = None if before is None else _named(before)
+    prepare = None if before is None else named(before)
     connection = _Connection(host, port, timeout_s)
     with no_collector():
         while len(latency_ns) < count:
@@ -184,14 +181,8 @@ def drive(
         "timings": timings,
         "starts": dict(starts),
         "recollected": recollected,
-        "payload_size_bytes": payload_size_bytes,
+        "payload_size_bytes": len(request.body),
     }
-
-
-def _named(target: str) -> Callable[..., object]:
-    module, _, function = target.partition(":")
-    found: Callable[..., object] = getattr(importlib.import_module(module), function)
-    return found
 
 
 def _timing(headers: Mapping[str, str]) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.harness.clock import clock_cost_ns
 from benchmarks.harness.load.histogram import Histogram
 from benchmarks.harness.sampler import sample_set
-from benchmarks.harness.statistics import enough_beyond, nearest_rank
+from benchmarks.harness.statistics import tail_to_median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +159,7 @@ def metadata_of(sets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     samples = np.sort(np.concatenate([one["samples_ns"] for one in sets]))
     # A failed one stands as the time-out, behind all that succeeded.
     succeeded = samples[: len(samples) - failures.total()]
-    ratio = None
-    if enough_beyond(len(samples), 99) and len(samples) - failures.total() > 0:
-        ratio = nearest_rank(samples, 99) / nearest_rank(samples, 50)
+    ratio = tail_to_median(samples) if len(succeeded) else None
     found: dict[str, Any] = {
         "payload_size_bytes": sets[0]["payload_size_bytes"],
         "failures": dict(failures),

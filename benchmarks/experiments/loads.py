@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines.servers.base import HOST, Server
+from benchmarks.experiments.asker import request_of
 from benchmarks.experiments.base import Outcome
 from benchmarks.experiments.checks import state_of
 from benchmarks.harness.load import outcomes
 from benchmarks.harness.load.arrivals import Schedule
-from benchmarks.harness.load.request import Request
 from benchmarks.harness.load.result import LoadResult
 from benchmarks.harness.load.run import Closed, Load, run
 from benchmarks.workloads.registry import workload
@@ -74,13 +74,9 @@ def sent(
     connections_before: int = 0,
 ) -> LoadResult:
     """As `send`, with every request of the run apart."""
-    method, below, headers, body = workload(name).request(size, seed)
-    request = Request(
-        HOST, to.port, to.path.rstrip("/") + below, method, tuple(headers.items()), body
-    )
     return run(
         Load(
-            request=request,
+            request=request_of(HOST, to.port, to.path, workload(name), size, seed),
             arrivals=arrivals,
             check=check or _ANSWERS,
             check_arguments=None if check else {"name": name, "size": size, "seed": seed},

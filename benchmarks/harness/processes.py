@@ -7,6 +7,7 @@ samples of such siblings look more alike than runs of the program really are.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -265,9 +267,14 @@ def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
         os._exit(1)
 
 
-def _child_main() -> None:
-    import importlib
+def named(target: str) -> Callable[..., Any]:
+    """What "module:function" names."""
+    module, _, function = target.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
 
+
+def _child_main() -> None:
     request = json.loads(sys.stdin.buffer.read())
     die_with_parent(request["parent"])
     # Out through all that has to be put away.
@@ -276,10 +283,8 @@ def _child_main() -> None:
     os.set_inheritable(result_fd, False)
     if request["cpu"] is not None:
         pin(request["cpu"])
-    module, _, function = request["target"].partition(":")
     try:
-        call = getattr(importlib.import_module(module), function)
-        answer = {"result": call(**request["arguments"])}
+        answer = {"result": named(request["target"])(**request["arguments"])}
     except NotImplementedError as missing:
         answer = {"missing": str(missing)}
     with os.fdopen(result_fd, "wb") as pipe:

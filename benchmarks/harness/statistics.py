@@ -44,6 +44,21 @@ def _rank(count: int, percent: float) -> int:
     return max(1, math.ceil(round(percent * count / 100, 9)))
 
 
+def tail_to_median(ordered: Floats) -> float | None:
+    """p99 to median, the tail-to-median ratio (TMR) of STeLLAR (Ustiugov et al., IISWC 2021).
+
+    Args:
+        ordered: samples in ascending order; a failure's may be infinite.
+
+    Returns:
+        None where the p99 falls on an infinite one, or too few samples lie beyond it.
+    """
+    if not enough_beyond(len(ordered), 99):
+        return None
+    p99 = nearest_rank(ordered, 99)
+    return None if math.isinf(p99) else p99 / nearest_rank(ordered, 50)
+
+
 def median_interval(ordered: Floats, confidence: float = 0.99) -> tuple[float, float] | None:
     """The distribution-free interval of the median, from order statistics.
 

@@ -9,8 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import ssl
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import pytest
 
 from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.harness.load.histogram import Histogram
-from tests.harness.load.servers import HELLO, Behaviour, answering, resetting, serving
+from tests.harness.load.servers import HELLO, Behaviour, answering, certified, resetting, serving
 from tests.tools.stopping import starts, stop_while_measuring
 from tools import report
 from tools.e2e.command import main
@@ -304,14 +302,7 @@ def test_a_header_stands_before_the_workloads_own(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
 def test_https(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    certificate, key = str(tmp_path / "certificate"), str(tmp_path / "key")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    certificate, context = certified(tmp_path)
     output = ["--output", str(tmp_path / "out")]
     with serving(answering(HELLO), tls=context) as port:
         target = ["--target", f"https://127.0.0.1:{port}/", *ASKED, *output]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,14 +25,6 @@ def start_mode(noted: Mapping[str, int]) -> str:
     if noted["cold"] and noted["warm"]:
         return "mixed"
     return "cold" if noted["cold"] else "warm"
-
-
-def tail_to_median(came: LoadResult) -> float | None:
-    """The tail-to-median ratio (TMR) as STeLLAR has it: p99 / median; None without either."""
-    p99_ns, median_ns = came.percentile_ns(99), came.percentile_ns(50)
-    if p99_ns is None or median_ns is None or math.isinf(p99_ns):
-        return None
-    return p99_ns / median_ns
 
 
 def invalid_runs(runs: Sequence[LoadResult]) -> list[str]:
@@ -99,7 +90,7 @@ def result(
             "expected": plan.expected,
             "header_names": list(plan.headers),
             "seed": plan.seed,
-            "tail_to_median": tail_to_median(came),
+            "tail_to_median": came.tail_to_median,
             "valid": not invalid_runs(runs),
             "sampling": "per_operation",
             "samples": came.requests,

@@ -16,7 +16,6 @@ from benchmarks.harness.load.result import PERCENTS, LoadResult
 from benchmarks.harness.statistics import Floats, enough_beyond, nearest_rank
 from tools.e2e.arguments import NONE
 from tools.e2e.plan import Plan
-from tools.e2e.results import tail_to_median
 from tools.table import human_ns
 
 
@@ -91,7 +90,7 @@ def _example(name: str, count: int, came: LoadResult) -> str:
 
 
 def _ratio(came: LoadResult) -> str:
-    ratio = tail_to_median(came)
+    ratio = came.tail_to_median
     if ratio is not None:
         return f"{ratio:.2f} (p99 / p50)"
     few = came.percentile_ns(99) is None

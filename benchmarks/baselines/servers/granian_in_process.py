@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Mapping
 
-from benchmarks.baselines.servers.base import HOST, Server
+from benchmarks.baselines.servers.base import HOST, Server, not_installed
 
 
 class GranianInProcess(Server):
@@ -24,9 +23,7 @@ class GranianInProcess(Server):
     @classmethod
     def missing(cls) -> str | None:
         """As `Server.missing`."""
-        if importlib.util.find_spec("granian") is None:
-            return "granian is not installed; python tools/install_peers.py brings it"
-        return None
+        return not_installed("granian")
 
     def command(self) -> list[str]:
         """As `Server.command`."""

@@ -6,12 +6,11 @@ import asyncio
 import base64
 import contextlib
 import gc
-import importlib
 import resource
 import socket
 import time
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 with contextlib.suppress(ImportError):  # asv imports this file also where it is missing
@@ -25,6 +24,7 @@ from benchmarks.harness.load.connection import Check, Noting, succeeded
 from benchmarks.harness.load.open_loop import OpenLoop
 from benchmarks.harness.load.record import Record
 from benchmarks.harness.load.request import Request
+from benchmarks.harness.processes import named
 from benchmarks.harness.system_info import steal_seconds
 
 START_AFTER_NS = 20_000_000  # the first intended start is so far ahead that it can be met
@@ -63,7 +63,7 @@ async def _run(
     loop = asyncio.get_running_loop()
     address = await _address(asked)
     record = _record(intended, closed)
-    checking = named(check, check_arguments)
+    checking = check_of(check, check_arguments)
     done: asyncio.Future[None] = loop.create_future()
     client = Client(
         address=address,
@@ -108,7 +108,7 @@ async def _run(
     }
 
 
-def named(check: str | None, arguments: Mapping[str, Any] | None = None) -> Check:
+def check_of(check: str | None, arguments: Mapping[str, Any] | None = None) -> Check:
     """The check that "module:function" names, or makes of the arguments; any 2xx for None.
 
     Raises:
@@ -116,8 +116,7 @@ def named(check: str | None, arguments: Mapping[str, Any] | None = None) -> Chec
     """
     if check is None:
         return succeeded
-    module, _, function = check.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    found = named(check)
     made: Check = found if arguments is None else found(**arguments)
     return made
 

@@ -14,7 +14,7 @@ from benchmarks.harness.load import outcomes
 from benchmarks.harness.load.histogram import Histogram
 from benchmarks.harness.load.record import unpacked
 from benchmarks.harness.metrics import LatencyMetrics
-from benchmarks.harness.statistics import Floats, enough_beyond, nearest_rank
+from benchmarks.harness.statistics import Floats, enough_beyond, nearest_rank, tail_to_median
 
 Loop: TypeAlias = Literal["open", "closed"]
 Nanoseconds: TypeAlias = NDArray[np.int64]
@@ -145,6 +145,11 @@ class LoadResult:
         if not enough_beyond(self.requests, percent):
             return None
         return nearest_rank(self._ordered_ns, percent)
+
+    @property
+    def tail_to_median(self) -> float | None:
+        """As `statistics.tail_to_median`."""
+        return tail_to_median(self._ordered_ns)
 
     @property
     def latency(self) -> LatencyMetrics | None:

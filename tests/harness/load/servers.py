@@ -7,12 +7,27 @@ import re
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 HELLO = b"HTTP/1.1 200 OK\r\nX-Kind: greeting\r\nContent-Length: 5\r\n\r\nhello"
 # Answers the request of that number, counted from 0; False ends the connection.
 Behaviour = Callable[[socket.socket, int], bool]
+
+
+def certified(folder: Path) -> tuple[str, ssl.SSLContext]:
+    """A certificate for 127.0.0.1, made by openssl: its file, and a server's context with it."""
+    certificate, key = str(folder / "certificate"), str(folder / "key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return certificate, context
 
 
 @contextlib.contextmanager

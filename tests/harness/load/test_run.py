@@ -7,8 +7,6 @@ import math
 import os
 import shutil
 import socket
-import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from tests.harness.load.servers import (
     HELLO,
     Behaviour,
     answering,
+    certified,
     closing_after,
     resetting,
     serving,
@@ -275,14 +274,7 @@ def test_a_value_that_may_be_a_secret_is_not_said() -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
 def test_https(tmp_path: Path) -> None:
-    certificate, key = str(tmp_path / "certificate"), str(tmp_path / "key")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    certificate, context = certified(tmp_path)
     for trusted, failures in ((certificate, {}), (None, {"connect": 10})):
         with serving(answering(HELLO), tls=context) as port:
             asked = Request("127.0.0.1", port, tls=True, ca_file=trusted)

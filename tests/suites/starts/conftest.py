@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from benchmarks.baselines.starts import BASELINES
-from tests.suites.starts.support import able, leaves_nothing
+from tests.suites.starts.support import able
+from tests.suites.starts.support import nothing_left as nothing_left
 
 # Only for what these can do: a program in a pid namespace of its own, a handler in Node.js.
 SCRIPTS = {
@@ -60,13 +59,3 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(params=BASELINES)
 def name(request: pytest.FixtureRequest) -> str:
     return able(request.param)
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """No process, cgroup, mount, descriptor, socket or folder is left over."""
-    tmp_path_factory.getbasetemp()
-    with leaves_nothing(monkeypatch):
-        yield

@@ -70,6 +70,19 @@ def left(before: set[str]) -> set[str]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def nothing_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """No process, cgroup, mount, descriptor, socket or folder is left over.
+
+    For the folders whose conftest imports it.
+    """
+    tmp_path_factory.getbasetemp()
+    with leaves_nothing(monkeypatch):
+        yield
+
+
 @contextlib.contextmanager
 def leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fails where a process, cgroup, mount, descriptor or file is left over.
