@@ -11,7 +11,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import fastjsonschema
+import jsonschema_rs
 import orjson
 
 from tools.asv_store import Benchmark, Entry, ResultFile, parameter_value
@@ -166,9 +166,10 @@ def result_name(benchmark: Benchmark | None, entry: Entry) -> str:
 def validate(document: object) -> None:
     """Check a document against the published schema."""
     try:
-        _validator()(document)
-    except fastjsonschema.JsonSchemaValueException as error:
-        raise ReportError(f"does not fit {SCHEMA_PATH.name}: {error.message}") from error
+        _validator().validate(document)
+    except jsonschema_rs.ValidationError as error:
+        where = "".join(f"[{step!r}]" for step in error.instance_path)
+        raise ReportError(f"does not fit {SCHEMA_PATH.name}: {where} {error.message}") from error
 
 
 def encode(category: str, document: Document) -> Encoded:
@@ -235,10 +236,8 @@ def write_atomically(contents: Mapping[Path, bytes]) -> None:
 
 
 @lru_cache(maxsize=1)
-def _validator() -> Callable[[object], object]:
-    schema = orjson.loads(SCHEMA_PATH.read_bytes())
-    compiled: Callable[[object], object] = fastjsonschema.compile(schema)
-    return compiled
+def _validator() -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(orjson.loads(SCHEMA_PATH.read_bytes()))
 
 
 @lru_cache(maxsize=65536)
@@ -265,7 +264,7 @@ def _why_not(benchmark: Benchmark | None, category: str | None, entry: Entry) ->
         return "failed or not run"
     if benchmark.unit not in _NANOSECONDS:
         return f"unit {benchmark.unit!r} is not a duration"
-    if entry.samples is None:
+    if not entry.samples.size:
         return "stored without samples (asv run --record-samples keeps them)"
     if entry.started_at_ms is None:
         return "no start of the measurement stored"
@@ -277,7 +276,7 @@ def _prepare(
 ) -> _Measured:
     number = entry.number if record is None else record["number"]
     blocks = number > 1 or (record is not None and record["sampling"] == "blocks")
-    request = Request(entry.samples or (), _NANOSECONDS[benchmark.unit], not blocks)
+    request = Request(entry.samples, _NANOSECONDS[benchmark.unit], not blocks)
     sampling = "block_means" if blocks else "per_operation"
     return _Measured(name, category, benchmark, entry, record, sampling, number, request)
 
@@ -355,7 +354,7 @@ def _whole(value: object) -> int | None:
 
 def _result(run: ResultFile, measured: _Item) -> dict[str, Any]:
     item, summary = measured
-    samples = len(item.entry.samples or ())
+    samples = len(item.request.samples)
     iterations = samples * item.number
     record: Record = item.record or {}
     warnings = list(record.get("warnings", ()))

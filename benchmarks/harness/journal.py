@@ -18,6 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.harness.asv_config import results_folder
 
 FOLDER_VARIABLE = "AETHERLESS_JOURNAL_DIR"
@@ -40,7 +43,7 @@ def folder() -> Path | None:
     return results_folder(Path(configured or ROOT) / "asv.conf.json") / "journal"
 
 
-def fingerprint(samples: Sequence[float]) -> list[float]:
+def fingerprint(samples: Sequence[float] | NDArray[np.float64]) -> list[float]:
     """What tells these samples from all others: how many, the first, the middle and the last."""
     return [len(samples), samples[0], samples[len(samples) // 2], samples[-1]]
 
