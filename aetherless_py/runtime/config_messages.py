@@ -38,10 +38,10 @@ def problems_of(
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that does not exist: which ones do."""
-    names = sorted(known)
+    names = sorted(filter(str.isprintable, known))  # what is not has a complaint of its own
     close = difflib.get_close_matches(name[:64], names, n=1)
     start = f"did you mean {close[0]}? There are" if close else "there are"
-    return f"{start}: {', '.join(names)}"
+    return f"{start}: {', '.join(names) or 'none'}"
 
 
 def _sentence(details: ErrorDetails, loc: Key, model: type[BaseModel], node: Node) -> str:

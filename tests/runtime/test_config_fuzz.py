@@ -89,6 +89,7 @@ def is_a_config_or_a_config_error(
 
 
 @in_one_folder
+@hypothesis.example('functions: ["\\x1F"]', ["functions.a.start=spawn"], None)
 @hypothesis.given(DOCUMENTS.map(yaml.dump), OPTIONS, st.none() | SIGNS | VALUES.map(yaml.dump))
 def test_any_document_becomes_a_config_or_a_config_error(
     folder: None, text: str, overrides: list[str], variable: str | None

@@ -60,6 +60,14 @@ def test_an_instance_answers_and_its_phases_stand_in_order(name: str) -> None:
             instance.invoke(b"")
 
 
+def test_who_looks_late_at_the_clock_has_not_created_it_late() -> None:
+    with prepared("spawn", function("odd:echo")) as made:
+        instance = made.start()
+        instance.phases.created_ns = instance.phases.ready_ns
+        instance.invoke(b"")
+        assert instance.phases.created_ns == instance.phases.interpreter_ns
+
+
 def test_two_instances_have_nothing_in_common_but_their_function(name: str) -> None:
     with prepared(name, function("odd:tell", "numpy.random")) as made:
         before_ns = time.monotonic_ns()
