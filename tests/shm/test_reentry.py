@@ -353,7 +353,7 @@ def test_a_fork_of_another_thread_keeps_no_descriptor_of_the_ring(ring: RingBuff
     thread = threading.Thread(target=churn)
     thread.start()
     try:
-        for _ in range(400):
+        for _ in range(200):
             pid = os.fork()
             if pid == 0:
                 os._exit(_holds("/proc/self", inode))

@@ -30,12 +30,12 @@ LARGE = 100_000  # items and vertices: seconds each, and once is enough
 PACKAGES = ("PIL", "igraph", "jinja2", "numpy", "squiggle")
 
 
-def _large(name: str, variant: str) -> bool:
+def _large(variant: str) -> bool:
     return variant in (f"items={LARGE}", f"vertices={LARGE}")
 
 
 SMALL = [
-    (name, v) for name, each in WORKLOADS.items() for v in each.variants if not _large(name, v)
+    (name, v) for name, each in WORKLOADS.items() for v in each.variants if not _large(v)
 ]
 ALL = [(name, variant) for name, each in WORKLOADS.items() for variant in each.variants]
 NAMES = list(WORKLOADS)
@@ -258,7 +258,7 @@ def test_the_runtime(up: Start) -> None:
             ask(each, variant, SEED)
     with ThreadPoolExecutor(4) as threads:  # in the instances, too, and in the memory they have
         for each in served:
-            largest = [variant for variant in each.variants if variant != f"vertices={LARGE}"][-1]
+            largest = [variant for variant in each.variants if not _large(variant)][-1]
             list(threads.map(lambda seed, one=each, v=largest: ask(one, v, seed), (1, 2, 1, 2)))
 
 
@@ -278,7 +278,7 @@ def _served_elsewhere(way: str, name: str) -> None:
         pytest.skip(reason)
     with kind(found.module, concurrency=4) as up:
         for variant in found.variants:
-            if _large(name, variant):
+            if _large(variant):
                 continue
             method, path, headers, body = found.request(variant, SEED)
             connection = http.client.HTTPConnection(HOST, up.port, timeout=60)
