@@ -23,6 +23,7 @@ from aetherless_py.start.worker import READY
 
 CREDENTIALS = struct.Struct("3i")
 _NEVER = -1
+_LATE = "the instance was not ready in time and was killed"
 
 
 LONGEST_PATH = 107  # of a Unix socket, in bytes
@@ -155,6 +156,8 @@ def hear_ready(
         if len(speakers) > 1:
             raise HandshakeError(f"several processes ({sorted(speakers)}) said READY together")
         if said == READY:
+            if ready_ns > deadline_ns:  # it came before we had a processor to notice the deadline
+                raise StartTimeoutError(_LATE)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
             return speakers.pop(), ready_ns
 
@@ -194,4 +197,4 @@ def wait_readable(wanted_fd: int, ended_fd: int, output: Output | None, deadline
         if output is not None and output.fileno() in ready and not output.drain():
             poll.unregister(output.fileno())
         if left_ns <= 0:
-            raise StartTimeoutError("the instance was not ready in time and was killed")
+            raise StartTimeoutError(_LATE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from aetherless_py import errors
 from aetherless_py.start.output import Output
-from aetherless_py.start.readiness import Door, Folder
+from aetherless_py.start.readiness import Door, Folder, hear_ready
 
 PREAMBLE = """
 import os, socket, sys, time
@@ -102,6 +103,16 @@ def test_one_that_ends_before_it_is_ready(door: Door, code: str) -> None:
 def test_one_that_says_nothing(door: Door, code: str) -> None:
     with pytest.raises(errors.StartTimeoutError):
         expect(door, code, timeout_s=0.5)
+
+
+def test_ready_after_the_deadline_is_late_even_if_it_is_there_already() -> None:
+    """Who had no processor at its deadline must not find, later, that the instance was in time."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        theirs.send(b"READY")
+        with pytest.raises(errors.StartTimeoutError, match="not ready in time"):
+            hear_ready(ours, -1, None, time.monotonic_ns() - 1)
 
 
 def test_another_process_cannot_speak_for_it(door: Door) -> None:
