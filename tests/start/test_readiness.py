@@ -148,6 +148,26 @@ def test_another_process_cannot_speak_through_its_connection(door: Door) -> None
         expect(door, code)
 
 
+def test_two_processes_cannot_say_it_together(door: Door) -> None:
+    code = """
+        c = connect()
+        c.send(b"REA")
+        if os.fork() == 0:
+            c.send(b"DY")
+            os._exit(0)
+        time.sleep(60)
+        """
+    with pytest.raises(errors.HandshakeError, match="several processes"):
+        expect(door, code)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_cannot_say_it(door: Door) -> None:
+    code = "c = connect(); os.setuid(65534); c.send(b'READY'); time.sleep(60)"
+    with pytest.raises(errors.HandshakeError, match="came from user 65534, not from 0"):
+        expect(door, code)
+
+
 def test_the_folder_is_ours_alone(door: Door) -> None:
     mode = stat.S_IMODE(os.stat(os.path.dirname(door.path)).st_mode)
     assert mode == 0o700
