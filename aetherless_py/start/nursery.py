@@ -127,14 +127,16 @@ class Nursery(abc.ABC):
         Raises:
             OSError: there is none, and the nursery has ended.
         """
+        self.output.drain()  # at its next fork it could wait for a full pipe, for ever
         return self._spares.popleft() if self._spares else self.make_spare()
 
     def close(self) -> None:
         self.process.end()
-        self._control.close()
-        self.output.close()
-        while self._spares:
-            self._spares.popleft().close()
+        with self._lock:  # nobody reads meanwhile from a descriptor that may be another's by now
+            self._control.close()
+            self.output.close()
+            while self._spares:
+                self._spares.popleft().close()
 
 
 AnyNursery = TypeVar("AnyNursery", bound=Nursery)

@@ -241,6 +241,12 @@ def test_a_helper_that_the_function_started_at_import_is_not_ended_by_an_instanc
     assert gone(pid)
 
 
+def test_a_template_that_prints_at_each_fork_goes_on() -> None:
+    with prepared("zygote", function("loud:echo", ready_timeout_s=5.0)) as made:
+        for _ in range(24):  # more than a pipe holds
+            made.start().stop(grace_s=0)
+
+
 def test_a_daemon_that_the_function_started_at_import_ends_with_a_spawned_instance() -> None:
     with prepared("spawn", function("helped:daemon")) as made:
         pid = int(made.start().invoke(b""))
