@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import select
@@ -65,6 +66,7 @@ class HttpInstance(Instance):
     ) -> None:
         super().__init__(instance_id, mode, process, connection, output, phases)
         self.port = port.number
+        self._said_ready = connection is not port.socket
         self._head = (
             f"POST / HTTP/1.1\r\nHost: {HOST}:{port.number}\r\nConnection: close\r\n"
             "Content-Type: application/octet-stream\r\nContent-Length: "
@@ -74,6 +76,8 @@ class HttpInstance(Instance):
     def _ask(self, payload: bytes, deadline_ns: int) -> bytes:
         if self._process.ended():
             raise InstanceGoneError("it ended before it was asked")
+        if self._said_ready and self._speaks():
+            raise InstanceGoneError("it spoke without being asked, on the connection for READY")
         first = self.invocations == 0
         self.invocations += 1
         with self._connect(deadline_ns) as connection:
@@ -104,6 +108,12 @@ class HttpInstance(Instance):
         if response.status != 200:
             raise HandlerError(f"status {response.status}: {answer.decode(errors='replace')}")
         return answer
+
+    def _speaks(self) -> bool:
+        # One that has closed that connection serves as before.
+        with contextlib.suppress(OSError):
+            return bool(self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return False
 
     def _connect(self, deadline_ns: int) -> socket.socket:
         left_ns = deadline_ns - time.monotonic_ns()

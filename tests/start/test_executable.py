@@ -202,6 +202,30 @@ def test_a_program_that_says_something_else_is_killed(tmp_path: Path, said: str)
         made.start()
 
 
+def test_a_program_that_says_ready_again_is_killed(tmp_path: Path) -> None:
+    program = """
+        import os, socket
+        from http.server import BaseHTTPRequestHandler, HTTPServer
+        runtime = socket.socket(socket.AF_UNIX)
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                runtime.send(b"READY")
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+        server = HTTPServer(("127.0.0.1", int(os.environ["AETHER_TRIGGER_PORT"])), Handler)
+        runtime.connect(os.environ["AETHER_SOCKET"])
+        runtime.send(b"READY")
+        server.serve_forever()
+        """
+    with _prepared(_python(tmp_path, program)) as made:
+        instance = made.start()
+        assert instance.invoke(b"") == b""
+        with pytest.raises(errors.InstanceGoneError, match="spoke without being asked"):
+            instance.invoke(b"")
+        assert gone(instance.pid)
+
+
 def test_a_program_that_ends_at_once_says_why(tmp_path: Path) -> None:
     program = _script(tmp_path, "#!/bin/sh\necho not today >&2\nexit 3\n")
     match = r"exit status 3\); it printed last:\nnot today"
