@@ -121,8 +121,11 @@ def result(
 
 
 def commit() -> str:
-    """The hash of this tree's commit; "unknown" without one."""
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
-    )
+    """The hash of this tree's commit; "unknown" without one, or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
+        )
+    except OSError:
+        return "unknown"
     return done.stdout.strip() or "unknown"

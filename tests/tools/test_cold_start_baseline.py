@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cold_start import Case
-from tools import cold_start_baseline, report
+from tools import baseline, cold_start_baseline, report
 
 
 def test_a_real_run(
@@ -46,6 +46,12 @@ def test_what_cannot_be_had_is_said_and_the_rest_is_written(
     [path] = tmp_path.iterdir()
     assert len(json.loads(path.read_text())["results"]) == 2
     assert "cold_start_baseline: node_spawn_numpy: " in capsys.readouterr().err
+
+
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(baseline.commit()) == 40
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert baseline.commit() == "unknown"
 
 
 @pytest.mark.parametrize(
