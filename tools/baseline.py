@@ -20,8 +20,9 @@ from tools.command import Parser, Stopped, can_be_written, iteration_count, stop
 from tools.table import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
-# Results in the standard form, and a line for each thing that failed.
-Measured = tuple[list[dict[str, Any]], list[str]]
+# Results in the standard form, a line for each thing that this machine lacks, and one for each that
+# failed.
+Measured = tuple[list[dict[str, Any]], list[str], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,12 @@ class Script:
         began_ms = time.time_ns() // 1_000_000
         try:
             with stopped_by_signals():
-                results, failed = self.measure(options.iterations)
+                results, missing, failed = self.measure(options.iterations)
         except Stopped as stopped:
             print(f"{self.name}: interrupted; nothing was written", file=sys.stderr)
             return 128 + stopped.number
+        for line in missing:
+            print(f"n/a: {line}")
         for line in failed:
             print(f"{self.name}: {line}", file=sys.stderr)
         if results:
@@ -77,7 +80,7 @@ class Script:
             )
             print(f"{state}: {path}")
             print_table([path])
-        return 1 if failed else 0
+        return 1 if failed or not results else 0
 
 
 def result(

@@ -5,8 +5,10 @@ held against nothing), the real baselines and the runtime's own strategies, thro
 the report of the cold_start suite. Writes ``cold_start_baseline_<timestamp>.json`` in the standard
 form.
 
-Exit status: 0, 1 when a case failed (the rest is written), 2 for bad arguments, 128 and the
-signal's number when interrupted (nothing is written).
+What this machine lacks is n/a, with the reason.
+
+Exit status: 0, 1 when a case failed (the rest is written) or nothing was measured, 2 for bad
+arguments, 128 and the signal's number when interrupted (nothing is written).
 """
 
 from __future__ import annotations
@@ -54,11 +56,15 @@ def measure(iterations: int) -> baseline.Measured:
         cache = cold_start.sitting(CASES, ROUNDS, iterations, show)
     environment = state.as_dict()
     results: list[dict[str, Any]] = []
+    missing: list[str] = []
     failed: list[str] = []
     for case in CASES:
         found = cache["measured"][case.name]
-        if why := found.get("missing") or found.get("failed"):
-            failed.append(f"{case.name}: {why}")
+        if "missing" in found:
+            missing.append(f"{case.name}: {found['missing']}")
+            continue
+        if "failed" in found:
+            failed.append(found["failed"])
             continue
         for until, stem in UNTIL.items():
             if until not in found["parts"]:  # of bursts only
@@ -70,7 +76,7 @@ def measure(iterations: int) -> baseline.Measured:
             sets = sets_of(cache["measured"], case.name, until)
             name = f"{stem}_{case.name}"
             results.append(baseline.result(name, "cold_start", sets, environment, metadata))
-    return results, failed
+    return results, missing, failed
 
 
 SCRIPT = baseline.Script(

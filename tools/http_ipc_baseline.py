@@ -27,18 +27,18 @@ PAIRS = 3
 SEED = 20261124
 
 
-def measure(iterations: int) -> tuple[list[dict[str, Any]], list[str]]:
+def measure(iterations: int) -> baseline.Measured:
     """Measures all methods in turn, by three process pairs each.
 
     Args:
         iterations: round trips that each pair times at each size.
 
     Returns:
-        The results in the standard form, and what failed.
+        The results in the standard form, nothing that is missing, and what failed.
     """
     available = available_cpus()
     if len(available) < 2:
-        return [], ["two processes need two processors, this machine gives one"]
+        return [], [], ["two processes need two processors, this machine gives one"]
     state = MachineState()
     draw = np.random.default_rng(SEED)
     blocks: dict[tuple[str, int], list[dict[str, Any]]] = {}
@@ -65,7 +65,7 @@ def measure(iterations: int) -> tuple[list[dict[str, Any]], list[str]]:
         for size in SIZES
         if method not in failed and (method, size) in blocks
     ]
-    return results, list(failed.values())
+    return results, [], list(failed.values())
 
 
 def _result(

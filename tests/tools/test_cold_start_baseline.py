@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,15 +39,48 @@ def test_a_real_run(
     assert "cold_start_zygote_http" in capsys.readouterr().out
 
 
-def test_what_cannot_be_had_is_said_and_the_rest_is_written(
+def test_what_a_machine_lacks_is_no_failure_and_the_rest_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = (Case("spawn", "bare"), Case("node_spawn", "numpy"))
+    cases = (Case("spawn", "bare"), Case("node_spawn", "http"), Case("node_spawn", "numpy"))
     monkeypatch.setattr(cold_start_baseline, "CASES", cases)
-    assert cold_start_baseline.SCRIPT.main(["--iterations", "1", "--output", str(tmp_path)]) == 1
-    [path] = tmp_path.iterdir()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    output = tmp_path / "results"
+    assert cold_start_baseline.SCRIPT.main(["--iterations", "1", "--output", str(output)]) == 0
+    [path] = output.iterdir()
     assert len(json.loads(path.read_text())["results"]) == 2
-    assert "cold_start_baseline: node_spawn_numpy: " in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "n/a: node_spawn_http: node_spawn: there is no node here; tools/" in shown.out
+    assert "n/a: node_spawn_numpy: " in shown.out and not shown.err
+
+
+def test_nothing_but_what_is_missing_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cold_start_baseline, "CASES", (Case("node_spawn", "numpy"),))
+    assert cold_start_baseline.SCRIPT.main(["--iterations", "1", "--output", str(tmp_path)]) == 1
+    assert not os.listdir(tmp_path)
+
+
+def test_what_fails_is_said_and_the_rest_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = (Case("spawn", "bare"), Case("http_handler", "bare"))
+    monkeypatch.setattr(cold_start_baseline, "CASES", cases)
+    fails = tmp_path / "sitecustomize.py"  # of the server's interpreter alone
+    fails.write_text(
+        "import os, sys\nif 'AETHER_TRIGGER_PORT' in os.environ: sys.exit('no server today')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    output = tmp_path / "results"
+    assert cold_start_baseline.SCRIPT.main(["--iterations", "1", "--output", str(output)]) == 1
+    [path] = output.iterdir()
+    assert len(json.loads(path.read_text())["results"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("cold_start_baseline: http_handler_bare: ")
+    assert "no server today" in shown
 
 
 def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
