@@ -118,11 +118,14 @@ class WarmPool(Strategy):
         with self._changed:
             while True:
                 self._wait_for(lambda: bool(self._ready), deadline_of(function, asked_ns) / 1e9)
-                instance, _ = self._ready.popleft()
+                instance, expires = self._ready.popleft()
                 self._changed.notify_all()
-                if instance.alive:
+                if not instance.alive:
+                    self.counts.ended += 1
+                elif expires <= time.monotonic():  # and the refill had no time to see to it
+                    self.counts.expired += 1
+                else:
                     break
-                self.counts.ended += 1
                 instance.stop(grace_s=0)
             self.counts.handed_over += 1
             instance.hand_over(self.name, Phases(asked_ns, ready_ns=time.monotonic_ns()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +79,29 @@ def test_an_instance_that_nobody_asks_for_is_stopped_at_its_time_to_live() -> No
         assert warm.counts.expired >= 4
         warm.settle(WAIT_S)
         assert warm.start().invoke(b"print 0") == b"printed"
+
+
+def test_an_instance_past_its_time_to_live_is_not_handed_over_while_a_refill_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+    with pool(size=2, ttl_s=600.0) as warm:
+        start = warm._source.start
+
+        def takes_long(timeout_s: float | None = None) -> Instance:
+            began.set()
+            assert go_on.wait(WAIT_S)
+            return start(timeout_s)
+
+        monkeypatch.setattr(warm._source, "start", takes_long)
+        warm.start()
+        assert began.wait(WAIT_S)
+        [(old, _)] = warm._ready
+        warm._ready[0] = (old, time.monotonic())  # its time is over
+        threading.Timer(0.1, go_on.set).start()
+        assert warm.start().id != old.id
+        assert not old.alive
+        assert warm.counts.expired == 1
 
 
 def test_an_instance_that_died_in_the_pool_is_not_handed_over() -> None:
