@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -68,8 +69,17 @@ def test_who_looks_late_at_the_clock_has_not_created_it_late() -> None:
         assert instance.phases.created_ns == instance.phases.interpreter_ns
 
 
-def test_two_instances_have_nothing_in_common_but_their_function(name: str) -> None:
-    with prepared(name, function("odd:tell", "numpy.random")) as made:
+@pytest.mark.parametrize(
+    "of",
+    [
+        function("odd:tell", "numpy.random"),
+        function("used:tell"),
+        function("used:tell", AETHER_TEST_THREAD="1"),
+    ],
+    ids=["unused", "used", "used by a thread"],
+)
+def test_two_instances_have_nothing_in_common_but_their_function(name: str, of: Function) -> None:
+    with prepared(name, of) as made:
         before_ns = time.monotonic_ns()
         first, second = made.start(), made.start()
         found = [json.loads(each.invoke(b"")) for each in (first, second)]
@@ -253,6 +263,12 @@ def test_a_daemon_that_the_function_started_at_import_ends_with_a_spawned_instan
     assert gone(pid)
 
 
+@pytest.mark.parametrize("name", ["zygote", "criu"])
+def test_an_instances_collector_leaves_alone_what_the_template_has_imported(name: str) -> None:
+    with prepared(name, function("odd:frozen")) as made:
+        assert int(made.start().invoke(b"")) > 1000
+
+
 def test_memory_that_a_fork_wipes_is_wiped_in_an_instance() -> None:
     with prepared("zygote", function("helped:secret")) as made:
         assert made.start().invoke(b"") == bytes(6)
@@ -359,12 +375,17 @@ def test_instances_end_with_a_runtime_that_is_killed(name: str) -> None:
     if why := strategy(name).missing():
         pytest.skip(f"{name}: {why}")
     code = textwrap.dedent(RUNTIME)
-    with subprocess.Popen(
-        [sys.executable, "-c", code, name, FUNCTIONS], stdout=subprocess.PIPE, text=True
-    ) as runtime:
+    with (
+        tempfile.TemporaryDirectory() as own,  # a short name, for the sockets
+        subprocess.Popen(
+            [sys.executable, "-c", code, name, FUNCTIONS], stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "TMPDIR": own},
+        ) as runtime,
+    ):  # fmt: skip
         assert runtime.stdout is not None
         pids = [int(pid) for pid in runtime.stdout.readline().split()]
         assert len(pids) == (3 if name == "criu" else 5)
         pids += [one.pid for one in psutil.Process(runtime.pid).children(recursive=True)]
         runtime.kill()
-    assert all(gone(pid) for pid in pids)
+        assert all(gone(pid) for pid in pids)
+        assert not os.listdir(own)

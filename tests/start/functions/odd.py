@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -38,6 +39,11 @@ def tell(_request: bytes) -> bytes:
 
         found["numpy"] = float(np.random.random())
     return json.dumps(found).encode()
+
+
+def frozen(_request: bytes) -> bytes:
+    """How many objects the collector does not look at."""
+    return b"%d" % gc.get_freeze_count()
 
 
 def fill(request: bytes) -> bytes:
