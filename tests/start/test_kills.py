@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -20,9 +21,17 @@ from aetherless_py.start import STRATEGIES, strategy
 from aetherless_py.start.criu import Criu
 from aetherless_py.start.pool import WarmPool
 from tests.start.support import descriptors, function, prepared, snapshots
+from tests.suites.starts.support import leaves_nothing
 
 KILLS = int(os.environ.get("AETHERLESS_KILLS", "60"))
 SEED = int(os.environ.get("AETHERLESS_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No process, wherever it hangs now, and no socket, folder or mount."""
+    with leaves_nothing(monkeypatch):
+        yield
 
 
 def _kill_somebody(moments: random.Random, survived: set[int], killed: list[int]) -> None:
