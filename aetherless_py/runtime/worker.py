@@ -25,7 +25,7 @@ from aetherless_py.errors import (
 )
 from aetherless_py.runtime import wire
 from aetherless_py.runtime.context import Context
-from aetherless_py.runtime.event import ResponseError, event_of, respond
+from aetherless_py.runtime.event import event_of, respond
 from aetherless_py.runtime.turns import Turns
 
 TYPE_CHECKING = False
@@ -108,10 +108,13 @@ class Worker:
         except BaseException as ended:  # the function has asked to end, or this is broken
             if threading.current_thread() is threading.main_thread():
                 raise
-            if not isinstance(ended, SystemExit):
-                traceback.print_exc()
-            sys.stdout.flush()
-            os._exit(ended.code if isinstance(ended, SystemExit) and type(ended.code) is int else 1)
+            try:
+                if not isinstance(ended, SystemExit):
+                    traceback.print_exc()
+                sys.stdout.flush()
+            finally:  # the function may have closed them
+                code = ended.code if isinstance(ended, SystemExit) else 1
+                os._exit(code if type(code) is int else 1)
 
     def _next(self, wait: Wait | None) -> tuple[int, wire.Request, dict[str, Any]]:
         """The next request, its memory given back already."""
@@ -130,16 +133,20 @@ class Worker:
         began_ns = monotonic_ns()
         try:
             result = self._handler(event, context)
-            took_ns = monotonic_ns() - began_ns
-            status, headers, body = respond(result)
-            return wire.response(status, took_ns, False, headers, body)
-        except ResponseError as error:
-            self._complain(request, error)
-            return wire.response(502, monotonic_ns() - began_ns, True, _JSON, _FAILED)
         except Exception as error:
             self._complain(request, error)
             return wire.response(500, monotonic_ns() - began_ns, True, _JSON, _FAILED)
+        took_ns = monotonic_ns() - began_ns
+        try:
+            status, headers, body = respond(result)
+            return wire.response(status, took_ns, False, headers, body)
+        except Exception as error:  # also what a class of the function's own raises
+            self._complain(request, error)
+            return wire.response(502, took_ns, True, _JSON, _FAILED)
 
     def _complain(self, request: wire.Request, error: Exception) -> None:
-        print(f"request {request.id}:", end=" ", file=sys.stderr)
-        traceback.print_exception(error)
+        try:
+            print(f"request {request.id}:", end=" ", file=sys.stderr)
+            traceback.print_exception(error)
+        except Exception:  # the function has closed its streams: only the log is the poorer
+            pass

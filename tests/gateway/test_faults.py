@@ -69,6 +69,17 @@ def test_a_crash_is_answered_once_and_not_tried_again(
     assert _times(counter) == 1
 
 
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_who_has_closed_its_streams_is_answered_yet(up: Start, concurrency: int) -> None:
+    runtime = up({"id": "does", "concurrency": concurrency})
+    assert runtime.ask("/function/does?do=mute").status == 200
+    assert runtime.ask("/function/does?do=raise").status == 500
+    assert runtime.ask("/function/does?do=set").status == 502
+    assert _counts(runtime) == {"started": 1}
+    assert runtime.ask("/function/does?do=exit&value=3").status == 502
+    eventually(lambda: _counts(runtime) == {"started": 1, "crash": 1})
+
+
 def test_a_kill_during_a_request_is_answered_and_not_tried_again(
     up: Start, tmp_path: Path, mode: str
 ) -> None:

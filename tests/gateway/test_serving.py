@@ -124,10 +124,11 @@ def test_handlers_that_fail_cost_one_answer(up: Start) -> None:
     assert runtime.ask("/function/does?do=set").status == 502
     assert runtime.ask("/function/does?do=header&value=a%0d%0ab").status == 502
     assert runtime.ask("/function/does?do=large&value=9999999").status == 502
+    assert runtime.ask("/function/does?do=wide&value=200000").status == 502
     own = runtime.ask("/function/does?do=answer&value=418")
     assert (own.status, own.body, own.headers["x-own"]) == (418, b"own", "yes")
     [instance] = runtime.instances()
-    assert instance["served"] == 5  # all by the same
+    assert instance["served"] == 6  # all by the same
     with open(instance["log"]) as log:
         printed = log.read()
     assert "ValueError: secret" in printed and first.headers["x-aether-request-id"] in printed

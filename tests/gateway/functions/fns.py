@@ -113,6 +113,11 @@ def does(event: Any, context: Any) -> Any:
         return {"statusCode": int(value), "headers": {"x-own": "yes"}, "body": "own"}
     elif what == "set":
         return {1, 2}
+    elif what == "wide":
+        return {"statusCode": 200, "headers": {"x-wide": "x" * int(value)}}
+    elif what == "mute":
+        for fd in (0, 1, 2):
+            os.close(fd)
     elif what == "header":
         return {"statusCode": 200, "headers": {"x-bad": value}}
     return {"did": what, "pid": os.getpid()}
