@@ -123,11 +123,16 @@ def _up(options: argparse.Namespace) -> int:
         level=logging.INFO if options.verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    serve(
-        lambda: config_file.load(options.config, overrides=options.overrides),
-        lambda line: print(f"aetherless: {line}", flush=True),
-    )
+    serve(lambda: config_file.load(options.config, overrides=options.overrides), _tell)
     return 0
+
+
+def _tell(line: str) -> None:
+    try:
+        print(f"aetherless: {line}", flush=True)
+    except OSError:  # whoever reads has enough; those who are served have not
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def _validate(options: argparse.Namespace) -> int:

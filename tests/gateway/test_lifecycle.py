@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import signal
 import socket
@@ -61,6 +62,19 @@ def test_what_is_under_way_is_answered_before_the_end(
         assert [each.result().status for each in held] == [200, 200]
         waiting.join(WATCHDOG_S)
     assert runtime.process.wait(WATCHDOG_S) == 0
+
+
+def test_it_goes_on_when_nobody_reads_what_it_says(up: Start, tmp_path: Path) -> None:
+    runtime = up({"id": "does"})
+    assert runtime.process.stdout is not None
+    with under_way(runtime, tmp_path / "go") as [held]:
+        runtime.process.stdout.close()
+        runtime.process.stdout = io.StringIO()
+        runtime.process.send_signal(signal.SIGTERM)
+        eventually(lambda: _refuses(runtime.port))
+    assert held.result().status == 200
+    assert runtime.process.wait(WATCHDOG_S) == 0
+    assert not runtime.stderr().count("Traceback")
 
 
 def test_a_handler_that_hangs_does_not_hold_up_the_end(up: Start, tmp_path: Path) -> None:
