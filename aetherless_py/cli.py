@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import logging
@@ -42,10 +43,26 @@ Exit status: 0 done; 1 it failed, or a function answered 400 or more; 2 the comm
 configuration is wrong. A SIGHUP, or `aetherless reload`, makes a runtime read its file again.
 """
 
+_LONGEST_S = 86400
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0.001 <= (time_s := float(text)) <= _LONGEST_S:
+            return time_s
+    raise argparse.ArgumentTypeError(f"{text!r} is not within 0.001 to {_LONGEST_S} seconds")
+
+
+def _port_number(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 1 <= (port := int(text)) <= 65535:
+            return port
+    raise argparse.ArgumentTypeError(f"{text!r} is not within 1 to 65535")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,13 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("-v", "--verbose", action="store_true", help="log what instances do")
     for each in (down, reload, invoke, listing, stats):
         each.add_argument(
-            "-p", "--port", type=int, help="of the gateway; needed where several are up"
+            "-p", "--port", type=_port_number, help="of the gateway; needed where several are up"
         )
-    down.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS",
+    down.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS",
                       help="how long to wait for its end (60)")  # fmt: skip
     for each in (listing, stats, validate):
         each.add_argument("--json", action="store_true", help="for programs")
-    stats.add_argument("--interval", type=float, default=1.0, metavar="SECONDS",
+    stats.add_argument("--interval", type=_seconds, default=1.0, metavar="SECONDS",
                        help="between two looks (1)")  # fmt: skip
     stats.add_argument("--once", action="store_true", help="look once, and end")
     invoke.add_argument("function", help="its id")
@@ -108,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     invoke.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'")
     invoke.add_argument("--path", default="/", help="that the function sees, with its query (/)")
     invoke.add_argument("-i", "--include", action="store_true", help="print status and headers too")
-    invoke.add_argument("--timeout", type=float, default=900.0, metavar="SECONDS",
+    invoke.add_argument("--timeout", type=_seconds, default=900.0, metavar="SECONDS",
                         help="how long to wait for the answer (900)")  # fmt: skip
     return parser
 
