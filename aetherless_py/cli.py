@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.live import Live
@@ -44,6 +45,7 @@ configuration is wrong. A SIGHUP, or `aetherless reload`, makes a runtime read i
 """
 
 _LONGEST_S = 86400
+_OF_URLS = "%/?:@!$&'()*+,;=[]"  # what stands in a path and a query as it is: RFC 3986, section 3
 
 
 class _Parser(argparse.ArgumentParser):
@@ -207,7 +209,7 @@ def _reload(options: argparse.Namespace) -> int:
 def _invoke(options: argparse.Namespace) -> int:
     state = _state(_port(options))
     body = _body(options.data)
-    headers = {}
+    headers: Any = http.client.HTTPMessage()  # no Mapping: it keeps what is given twice
     for header in options.header:
         name, colon, value = header.partition(":")
         if not colon:
@@ -215,9 +217,10 @@ def _invoke(options: argparse.Namespace) -> int:
         headers[name.strip()] = value.strip()
     method = options.method or ("GET" if body is None else "POST")
     path = options.path if options.path.startswith("/") else f"/{options.path}"
+    target = f"{PREFIX.decode()}{quote(options.function, safe='')}{quote(path, safe=_OF_URLS)}"
     connection = http.client.HTTPConnection(state["host"], state["port"], timeout=options.timeout)
     try:
-        connection.request(method, f"{PREFIX.decode()}{options.function}{path}", body, headers)
+        connection.request(method, target, body, headers)
         response = connection.getresponse()
         data = response.read()
     except (OSError, http.client.HTTPException, ValueError) as error:

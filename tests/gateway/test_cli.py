@@ -34,6 +34,10 @@ def test_invoke_passes_everything_on(runtime: Up) -> None:
     assert event["requestContext"]["http"]["method"] == "PUT"
     assert (event["rawPath"], event["rawQueryString"]) == ("/a/b", "c=d")
     assert (event["headers"]["x-one"], event["headers"]["x-two"]) == ("1", "2")
+    odd = ("-H", "x-one: 1", "-H", "X-One: 2", "--path", "/a b/ü%2f#?q=1 2&r=%20")
+    event = json.loads(runtime.run("invoke", "event", *odd).stdout)
+    assert event["headers"]["x-one"] == "1,2"
+    assert (event["rawPath"], event["rawQueryString"]) == ("/a b/ü/#", "q=1%202&r=%20")
     plain = json.loads(runtime.run("invoke", "event").stdout)
     assert plain["requestContext"]["http"]["method"] == "GET"
 
