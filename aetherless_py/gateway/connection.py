@@ -42,7 +42,7 @@ _NOT_SERVED = frozenset(
 _AUTHORITY = re.compile(rb"(?:\[[\w:.~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?", re.ASCII)
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE)
 _REQUEST_LINE = re.compile(
-    rb"(?:\r?\n)*([!#$%&'*+.^_`|~0-9A-Za-z-]+) +[^ \r\n]+ +HTTP/(\d)\.\d\r\n"
+    rb"(?:\r?\n)*([!#$%&'*+.^_`|~0-9A-Za-z-]+) +[^ \r\n]+ +HTTP/(\d\.\d)\r\n"
 )
 Headers = list[tuple[bytes, bytes]]
 
@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
     def _fault_in(self, data: bytes) -> HTTPStatus:
         """What is wrong with a request that the parser does not take."""
         if self._piece_begins and (line := _REQUEST_LINE.match(data)):
-            if line[2] != b"1":
+            if line[2] not in (b"1.0", b"1.1"):
                 return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
             if not self._headers and self._parser_knows_not(line[1]):
                 return HTTPStatus.NOT_IMPLEMENTED  # RFC 9110, section 9.1

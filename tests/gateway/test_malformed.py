@@ -45,6 +45,7 @@ CASES = [
     Case("nothing but line ends, then a request", b"\r\n\r\n" + get(), (200,), OPEN, "2.2"),
     Case("no version", b"GET /healthz\r\n\r\n", (505,), CLOSED, "RFC 9110, 15.6.6"),
     Case("HTTP/0.9", line(b"GET /healthz HTTP/0.9"), (505,), CLOSED, "RFC 9110, 15.6.6"),
+    Case("HTTP/1.2", line(b"GET /healthz HTTP/1.2"), (505,), CLOSED, "RFC 9110, 15.6.6"),
     Case("HTTP/2.0", line(b"GET /healthz HTTP/2.0"), (505,), CLOSED, "RFC 9110, 15.6.6"),
     Case("HTTP/3.0", line(b"GET /healthz HTTP/3.0"), (505,), CLOSED, "RFC 9110, 15.6.6"),
     Case("version in lower case", line(b"GET /healthz http/1.1"), (400,), CLOSED, "2.3"),
