@@ -126,6 +126,7 @@ class Server:
         )
         os.chmod(path, 0o600)
         host = config.orchestrator.host
+        host = f"[{host}]" if ":" in host else host  # RFC 3986, section 3.2.2
         names = ", ".join(function.id for function in config.functions)
         self._told(f"serving {names} on http://{host}:{self._port}")
         try:
@@ -192,10 +193,13 @@ class Server:
                 bound.close()
                 raise
         except OSError as error:
-            why = "is in use" if error.errno == errno.EADDRINUSE else str(error)
-            raise ListenError(
-                f"{owner}: port {port} of {host} {why}; choose another one, or end what has it"
-            ) from None
+            if error.errno == errno.EADDRINUSE:
+                why = "is in use; choose another one, or end what has it"
+            elif error.errno == errno.EACCES:
+                why = "is not this user's to listen on; choose one above 1023"
+            else:
+                why = f"cannot be listened on: {error.strerror}; is orchestrator.host right?"
+            raise ListenError(f"{owner}: port {port} of {host} {why}") from None
         return listener, number
 
     # -- reload ------------------------------------------------------------------------------------
@@ -214,7 +218,10 @@ class Server:
             config = self._read()
             was, wanted = self._config.orchestrator, config.orchestrator
             if (was.host, was.port) != (wanted.host, wanted.port):
-                raise ListenError("host and port of the gateway cannot change while it is up")
+                raise ListenError(
+                    "orchestrator.host and .port cannot change while the runtime is up: end it, and"
+                    " start it again"
+                )
             before = set(self._listeners)
             owners = self._owners
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,27 @@ def test_a_port_that_is_taken_is_said(runtime: Up, tmp_path: Path) -> None:
     assert f"port {runtime.port} of 127.0.0.1 is in use" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     eventually(lambda: len(list(runtime.runtime_folder.iterdir())) == 2)  # only the first's
+
+
+def test_a_host_that_is_none_of_this_machines_is_said(tmp_path: Path) -> None:
+    runtime = Up(tmp_path, [{"id": "noop"}], {"host": "203.0.113.5", "port": 9})
+    done = runtime.run("up", "-c", str(runtime.file))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "aetherless: the gateway: port 9 of 203.0.113.5 cannot be listened on:"
+        " Cannot assign requested address; is orchestrator.host right?\n"
+    )
+    assert not list(runtime.runtime_folder.iterdir())
+
+
+def test_an_address_of_ipv6_is_said_as_urls_have_it(up: Start) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    runtime = up({"id": "noop"}, host="::1")
+    assert f"http://[::1]:{runtime.port}\n" in runtime.said[-1]
+    assert runtime.run("invoke", "noop").stdout == "{}"
 
 
 def test_a_folder_too_deep_for_its_socket(tmp_path: Path) -> None:

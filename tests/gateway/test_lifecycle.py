@@ -266,7 +266,10 @@ def test_functions_and_ports_come_and_go(up: Start) -> None:
     [
         ("functions: [", "functions.yaml"),
         ("functions:\n- {id: noop, handler_path: 'fns:nothing'}\n", "nothing"),
-        ("orchestrator: {port: 1}\nfunctions:\n- {id: noop, handler_path: 'fns:noop'}\n", "port"),
+        (
+            "orchestrator: {port: 1}\nfunctions:\n- {id: noop, handler_path: 'fns:noop'}\n",
+            ".port cannot",
+        ),
         (None, "functions.yaml"),
     ],
 )
