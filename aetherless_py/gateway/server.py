@@ -14,7 +14,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -78,9 +77,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        logs = config.orchestrator.log_dir
-        folder = Path(logs) if logs else self._folder / "logs"
-        self._orchestrator = Orchestrator(config, folder, mark)
+        self._orchestrator = Orchestrator(config, self._folder / "logs", mark)
         self._gateway = Gateway(self._orchestrator, Metrics())
         ticking = loop.create_task(self._tick())
         try:

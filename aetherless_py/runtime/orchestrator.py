@@ -28,7 +28,7 @@ class Orchestrator:
 
     Args:
         config: what to serve.
-        log_folder: for what instances print, a folder for each function.
+        log_folder: for what instances print where `log_dir` says none; a folder for each function.
         mark: "NAME=value", a variable of the environment that all processes of this runtime have
             and no others.
 
@@ -65,13 +65,14 @@ class Orchestrator:
     async def _prepare(self, config: Config, wanted: list[FunctionConfig]) -> dict[str, Service]:
         if self._closing:
             raise StartError("the runtime is ending")
+        logs = Path(config.orchestrator.log_dir or self._log_folder)
         services = {
             function.id: Service(
                 function,
                 config.orchestrator,
                 self._loop,
                 self._looker,
-                self._log_folder / function.id,
+                logs / function.id,
             )
             for function in wanted
         }

@@ -261,6 +261,17 @@ def test_functions_and_ports_come_and_go(up: Start) -> None:
     assert [each["id"] for each in runtime.state()] == ["noop", "who"]
 
 
+def test_after_a_reload_logs_go_where_the_file_says(up: Start, tmp_path: Path) -> None:
+    runtime = up({"id": "does"}, log_dir=str(tmp_path / "before"))
+    assert runtime.ask("/function/does?do=print&value=x").status == 200
+    runtime.orchestrator["log_dir"] = str(tmp_path / "after")
+    runtime.write()
+    assert runtime.run("reload").stdout == "changed: does\n"
+    assert runtime.ask("/function/does?do=print&value=y").status == 200
+    logs = tmp_path / "after" / "does"
+    eventually(lambda: [each.read_text() for each in logs.glob("*.log")] == ["y\n"])
+
+
 @pytest.mark.parametrize(
     ("broken", "why"),
     [
