@@ -140,7 +140,9 @@ def guard(mark: str, folder: str) -> ChildProcess:
         folder: to be removed.
     """
     lifeline = Lifeline()
-    pid = spawn_python("guard", [mark, folder], os.environ, {process.LIFELINE: lifeline.read_fd})
+    # No mark: another's guard would end this one before it has put away what is its.
+    unmarked = {name: value for name, value in os.environ.items() if not name.startswith("AETHER_")}
+    pid = spawn_python("guard", [mark, folder], unmarked, {process.LIFELINE: lifeline.read_fd})
     return ChildProcess(pid, None, lifeline)
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -136,7 +137,11 @@ def test_a_start_that_hangs_does_not_hold_up_the_end(
     asking.join(WATCHDOG_S)
 
 
-def test_after_a_kill_nothing_stays_and_the_port_is_free(up: Start, tmp_path: Path) -> None:
+def test_after_a_kill_nothing_stays_and_the_port_is_free(
+    up: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tempfile.mkdtemp()  # by a short path: sockets are in it
+    monkeypatch.setenv("TMPDIR", temporary)
     port = _free_port()
     modes = ["zygote", "spawn"] + ([] if Criu.missing() else ["criu"])
     functions = [
@@ -153,6 +158,7 @@ def test_after_a_kill_nothing_stays_and_the_port_is_free(up: Start, tmp_path: Pa
     eventually(lambda: not any(map(lives, mine)))
     ours = f"aetherless-{runtime.process.pid}-"
     eventually(lambda: not [name for name in os.listdir("/dev/shm") if name.startswith(ours)])
+    eventually(lambda: not os.listdir(temporary))
     # Its socket is the next command's to remove.
     assert [path.name for path in runtime.runtime_folder.glob("*.sock")] == [f"{port}.sock"]
     assert "no runtime is up" in runtime.run("list").stderr
@@ -161,6 +167,7 @@ def test_after_a_kill_nothing_stays_and_the_port_is_free(up: Start, tmp_path: Pa
     with runtime:
         assert runtime.port == port
         assert runtime.ask(f"/function/{modes[0]}").status == 200
+    os.rmdir(temporary)
 
 
 def test_a_socket_of_a_killed_runtime_does_not_hinder_the_next(up: Start) -> None:
