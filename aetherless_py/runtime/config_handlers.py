@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +15,8 @@ from typing import Any
 
 from aetherless_py.runtime.config import kind_of
 from aetherless_py.runtime.config_nodes import Key
+
+_FIRST_LINE_BYTES = 256  # of a script: the kernel reads no more
 
 
 def missing(said: Mapping[str, Any], folders: Sequence[str]) -> Iterator[tuple[Key, str]]:
@@ -29,6 +33,8 @@ def missing(said: Mapping[str, Any], folders: Sequence[str]) -> Iterator[tuple[K
     if kind_of(handler) == "executable":
         why = _missing_executable(os.path.normpath(os.path.join(folders[0], handler)))
         if why:
+            if re.fullmatch(r"\w+(\.\w+)*", handler):  # as AWS has it, or a module's name
+                why += "; a Python function is named 'module:function'"
             yield ("handler_path",), why
         if said.get("start") not in (None, "spawn"):
             yield ("start",), f"{said['start']} cannot start an executable: only spawn can"
@@ -84,6 +90,10 @@ def _missing_executable(path: str) -> str | None:
         return f"{path!r} is no file"
     if not os.access(path, os.X_OK):
         return f"{path!r} may not be executed: chmod +x would allow it"
+    with contextlib.suppress(OSError), open(path, "rb") as file:  # it may be executed, not read
+        named = re.match(rb"#![ \t]*([^ \t\n]+)", file.read(_FIRST_LINE_BYTES))
+        if named and not os.path.exists(named[1]):
+            return f"{path!r} begins with '#!', and {os.fsdecode(named[1])!r} does not exist"
     return None
 
 

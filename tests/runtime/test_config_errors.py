@@ -178,6 +178,9 @@ def test_a_wrong_option_of_a_function(folder: Path, option: str, key: str, probl
     assert said(f"{LEAST}  {option}\n") == [f"f.yaml:4: functions[0].{key}: {problem}"]
 
 
+NAMED = "a Python function is named 'module:function'"
+
+
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
@@ -190,7 +193,10 @@ def test_a_wrong_option_of_a_function(folder: Path, option: str, key: str, probl
         ("no:x", "there is no module 'no' in '{folder}' or on this interpreter's path"),
         ("app.no:x", "there is no module 'app.no' in '{folder}' or on this interpreter's path"),
         ("bad:x", "{folder}/bad.py:2 is no Python: invalid syntax"),
-        ("nothing", "'{folder}/nothing' does not exist"),
+        ("nothing", f"'{{folder}}/nothing' does not exist; {NAMED}"),
+        ("app.main", f"'{{folder}}/app.main' does not exist; {NAMED}"),
+        ("./nothing", "'{folder}/nothing' does not exist"),
+        ("./dos", "'{folder}/dos' begins with '#!', and '/bin/sh\\r' does not exist"),
         ("/nothing/here", "'/nothing/here' does not exist"),
         ("../" * 30, "'/' is no file"),
         ("./plain", "'{folder}/plain' may not be executed: chmod +x would allow it"),
@@ -199,6 +205,8 @@ def test_a_wrong_option_of_a_function(folder: Path, option: str, key: str, probl
 )
 def test_a_handler_that_is_not_there(folder: Path, handler: str, problem: str) -> None:
     (folder / "bad.py").write_text("x = 1\ndef def\n")
+    (folder / "dos").write_bytes(b"#! /bin/sh\r\necho\r\n")
+    (folder / "dos").chmod(0o755)
     problem = problem.replace("{folder}", str(folder))
     text = f"functions:\n- id: a\n  handler_path: {handler}\n"
     assert said(text) == [f"f.yaml:3: functions[0].handler_path: {problem}"]
