@@ -66,6 +66,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, int, str], int] = defaultdict(int)
+        self.failures: dict[str, int] = defaultdict(int)
         self.durations: dict[str, _Durations] = defaultdict(_Durations)
         self.starts: dict[tuple[str, str], Distribution] = defaultdict(Distribution)
 
@@ -76,6 +77,8 @@ class Metrics:
             self.requests[function_id, status, "none"] += 1
             return
         self.requests[function_id, status, invocation.start] += 1
+        if invocation.failed:
+            self.failures[function_id] += 1
         durations = self.durations[function_id]
         durations.queue.add(sent_ns - invocation.received_ns)
         if answered_ns:
@@ -113,6 +116,14 @@ class _Now(Collector):
         for (function_id, status, start), count in metrics.requests.items():
             requests.add_metric([function_id, str(status), start], count)
         yield requests
+        failures = CounterMetricFamily(
+            "aetherless_handler_failures",
+            "Requests whose Python handler raised, or gave what is no answer",
+            labels=["function"],
+        )
+        for function_id, count in metrics.failures.items():
+            failures.add_metric([function_id], count)
+        yield failures
         for part, words in {
             "queue": "From a whole request to an instance that takes it",
             "instance": "From there to the instance's answer",

@@ -49,14 +49,15 @@ class Invocation:
         sent_ns: an instance was given it; 0 before.
         answered_ns: the instance has answered; 0 before.
         function_ns: how long the function itself took; None where that is not known.
+        failed: whether a Python handler raised, or gave what is no answer.
         start: "warm", or how the instance was started whose first request it is.
         instance_id: of the instance.
         phases: of that start, when it is not warm.
     """
 
     __slots__ = (
-        "answered_ns", "body", "client", "done", "function_ns", "headers", "hops", "id",
-        "instance_id", "method", "over", "path", "phases", "query", "received_epoch_ns",
+        "answered_ns", "body", "client", "done", "failed", "function_ns", "headers", "hops",
+        "id", "instance_id", "method", "over", "path", "phases", "query", "received_epoch_ns",
         "received_ns", "sent_ns", "start",
     )  # fmt: skip
 
@@ -75,7 +76,7 @@ class Invocation:
         self.id, self.method, self.path, self.query = id, method, path, query
         self.headers, self.client, self.body, self.done = headers, client, body, done
         self.hops = hops
-        self.over = False
+        self.over = self.failed = False
         self.received_epoch_ns, self.received_ns = time_ns(), monotonic_ns()
         self.sent_ns = self.answered_ns = 0
         self.function_ns: int | None = None

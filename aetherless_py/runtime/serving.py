@@ -172,7 +172,7 @@ class PythonServing(Serving):
             gone = InstanceGoneError(f"its answer makes no sense: {error}")
             self._finished(self, invocation, gone)
             return
-        invocation.function_ns = response.function_ns
+        invocation.function_ns, invocation.failed = response.function_ns, response.failed
         answer = Answer(response.status, response.headers, response.body)
         self._finished(self, invocation, answer)
 

@@ -70,7 +70,7 @@ class Response:
     Attributes:
         status: of HTTP.
         function_ns: how long the function took.
-        failed: whether the function raised.
+        failed: whether the function raised, or gave what is no answer.
         headers: names in lower case, for the client, as bytes.
         body: its bytes.
     """

@@ -140,7 +140,8 @@ def test_metrics_are_prometheus(up: Start) -> None:
     runtime = up({"id": "noop"}, {"id": "does"})
     for _ in range(3):
         runtime.ask("/function/noop")
-    runtime.ask("/function/does?do=raise")
+    for what in ("raise", "set", "answer&value=500"):
+        runtime.ask(f"/function/does?do={what}")
     text = runtime.ask("/metrics").body.decode()
     samples = {
         (sample.name, *sorted(sample.labels.items())): sample.value
@@ -155,6 +156,7 @@ def test_metrics_are_prometheus(up: Start) -> None:
     cold = value("aetherless_requests_total", function="noop", status="200", start="zygote")
     assert (warm, cold) == (2, 1)
     assert value("aetherless_requests_total", function="does", status="500", start="zygote") == 1
+    assert value("aetherless_handler_failures_total", function="does") == 2  # 500 may be meant
     assert value("aetherless_function_seconds_count", function="noop") == 3
     assert value("aetherless_start_seconds_count", function="noop", mode="zygote") == 1
     assert value("aetherless_instances", function="noop", state="idle") == 1
