@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -786,8 +787,10 @@ def test_a_capacity_of_numpys() -> None:
 
 
 def test_bad_arguments_leave_nothing() -> None:
-    with pytest.raises(ValueError, match="one of spin, adaptive, yield, park"):
-        Channel.create(wait="sleep")  # type: ignore[arg-type]
+    wrong: list[Any] = ["sleep", []]
+    for wait in wrong:
+        with pytest.raises(ValueError, match="one of spin, adaptive, yield, park"):
+            Channel.create(wait=wait)
     with pytest.raises(errors.SegmentSizeError):
         Channel.create(1000)
     with pytest.raises(errors.SegmentNotFoundError):

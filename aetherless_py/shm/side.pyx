@@ -18,6 +18,7 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromObject
+from libc.math cimport INFINITY
 from libc.stdint cimport UINT64_MAX, uint64_t
 from posix.fcntl cimport F_WRLCK
 
@@ -36,13 +37,24 @@ WAITS = {
 
 
 cdef tuple ways_of_waiting(object wait):
-    if wait not in WAITS:
+    if not isinstance(wait, str) or wait not in WAITS:
         raise ValueError(f"wait is {wait!r}: it must be one of {', '.join(WAITS)}")
     return WAITS[wait]
 
 
+cdef double seconds_of(object timeout) except? -1:
+    try:
+        return timeout
+    except OverflowError:  # of an integer: as long, or as wrong, as an infinite number
+        return INFINITY if timeout > 0 else -INFINITY
+    except TypeError:
+        raise TypeError(
+            f"timeout is {timeout!r}: it must be None or a number of seconds >= 0"
+        ) from None
+
+
 cdef uint64_t deadline_of(object timeout) except 0:
-    cdef double seconds = timeout
+    cdef double seconds = timeout if type(timeout) is float else seconds_of(timeout)
     if not seconds >= 0:
         raise ValueError(f"timeout is {timeout!r}: it must be None or a number of seconds >= 0")
     if seconds > 1e9:

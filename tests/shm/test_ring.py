@@ -190,9 +190,13 @@ def test_time_outs(sides: Sides) -> None:
         with pytest.raises(TimeoutError):
             consumer.read(timeout=timeout)
         assert time.monotonic() - began >= timeout
-    for bad in (-1, float("nan")):
+    for bad in (-1, float("nan"), -(10**400)):
         with pytest.raises(ValueError, match="timeout"):
             consumer.read(timeout=bad)
+    with pytest.raises(TypeError, match="timeout is 'soon': it must be None or a number"):
+        consumer.read(timeout="soon")  # type: ignore[arg-type]
+    producer.write(b"x")
+    assert consumer.read(timeout=10**400) == b"x"
     while producer.try_write(b"x" * 1000):
         pass
     with pytest.raises(errors.RingTimeoutError):
