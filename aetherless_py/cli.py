@@ -176,7 +176,7 @@ def _port(options: argparse.Namespace) -> int:
     if options.port is not None:
         port: int = options.port
         return port
-    ports = sorted(control.running())
+    ports = control.running()
     if not ports:
         raise ControlError("no runtime is up; start one with: aetherless up -c FILE")
     if len(ports) > 1:

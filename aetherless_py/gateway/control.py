@@ -24,6 +24,7 @@ from aetherless_py.runtime.tasks import Tasks
 from aetherless_py.start.readiness import LONGEST_PATH
 
 _LONGEST_NAME = len("/65535.sock")
+_CONNECT_S = 1.0  # one that hangs may not take it any more
 
 
 def folder() -> Path:
@@ -142,28 +143,28 @@ def ask(path: Path, method: str, route: str, timeout_s: float = 10.0) -> dict[st
     return answer
 
 
-def running() -> dict[int, dict[str, Any]]:
-    """What each of this user's runtimes tells of itself, by its gateway's port.
+def running() -> list[int]:
+    """The ports of the gateways of this user's runtimes.
 
     Sockets of runtimes that were killed are removed.
     """
-    found = {}
+    found = []
     for path in folder().glob("*.sock"):
         if not path.stem.isdigit():
             continue
-        try:
-            found[int(path.stem)] = ask(path, "GET", "/state")
-        except ControlError:
-            if not _answers(path):
-                path.unlink(missing_ok=True)
-    return found
+        if _listens(path):
+            found.append(int(path.stem))
+        else:
+            path.unlink(missing_ok=True)
+    return sorted(found)
 
 
-def _answers(path: Path) -> bool:
+def _listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(_CONNECT_S)
         try:
             client.connect(str(path))
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
         except OSError:
             return True  # it may; only what surely is nobody's is removed

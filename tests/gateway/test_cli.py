@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -160,6 +161,17 @@ def test_of_two_runtimes_one_must_be_named(up: Start, tmp_path: Path) -> None:
         assert second.process.stdout is not None
         second.process.stdout.close()
     assert first.run("invoke", "noop").returncode == 0
+
+
+def test_one_that_hangs_is_not_taken_for_none(runtime: Up) -> None:
+    runtime.process.send_signal(signal.SIGSTOP)
+    try:
+        done = runtime.run("list")
+    finally:
+        runtime.process.send_signal(signal.SIGCONT)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"{runtime.port}.sock: no runtime answers there (timed out)\n")
+    assert runtime.run("list").returncode == 0
 
 
 def test_a_port_that_is_taken_is_said(runtime: Up, tmp_path: Path) -> None:
