@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -55,7 +56,8 @@ class Orchestrator:
         """Makes all functions ready.
 
         Raises:
-            StartError: one cannot be, or `close` was called meanwhile; nothing is left of any.
+            StartError: one cannot be, or the folder for logs cannot, or `close` was called
+                meanwhile; nothing is left of any.
         """
         async with self._changing:
             self.services = await self._prepare(self.config, list(self.config.functions))
@@ -66,6 +68,7 @@ class Orchestrator:
         if self._closing:
             raise StartError("the runtime is ending")
         logs = Path(config.orchestrator.log_dir or self._log_folder)
+        _make(logs)
         services = {
             function.id: Service(
                 function,
@@ -209,3 +212,15 @@ class Orchestrator:
     def seen(self) -> list[dict[str, Any]]:
         """What can be told of each service now."""
         return [service.seen() for service in self.services.values()]
+
+
+def _make(logs: Path) -> None:
+    """Makes the folder for logs: later, what cannot be written there would be lost in silence."""
+    try:
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=logs).close()
+    except OSError as error:
+        raise StartError(
+            f"orchestrator.log_dir: nothing can be written to {str(logs)!r}: {error.strerror};"
+            " name another folder"
+        ) from None

@@ -193,6 +193,22 @@ def test_a_host_that_is_none_of_this_machines_is_said(tmp_path: Path) -> None:
     assert not list(runtime.runtime_folder.iterdir())
 
 
+def test_a_folder_for_logs_that_cannot_be_is_said(up: Start, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    runtime = Up(tmp_path, [{"id": "noop"}], {"log_dir": str(file)})
+    done = runtime.run("up", "-c", str(runtime.file))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    what = f"orchestrator.log_dir: nothing can be written to '{file}': "
+    assert what in done.stderr and done.stderr.endswith("; name another folder\n")
+    assert not list(runtime.runtime_folder.iterdir())
+    runtime = up({"id": "noop"})
+    runtime.orchestrator["log_dir"] = str(file)
+    runtime.write()
+    assert what in runtime.run("reload").stderr
+    assert runtime.ask("/function/noop").status == 200
+
+
 def test_an_address_of_ipv6_is_said_as_urls_have_it(up: Start) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
