@@ -254,14 +254,8 @@ def timing(invocation: Invocation, begun_ns: int) -> bytes:
         )
     phases = invocation.phases
     if phases is not None:
-        for name, moment_ns in (
-            (b"created", phases.created_ns),
-            (b"interpreter", phases.interpreter_ns),
-            (b"imported", phases.imported_ns),
-            (b"ready", phases.ready_ns),
-        ):
-            if moment_ns is not None:
-                parts += b", start-%b;dur=%.3f" % (name, (moment_ns - phases.asked_ns) / 1e6)
+        for name, after_ns in phases.until_ready():
+            parts += b", start-%b;dur=%.3f" % (name.encode(), after_ns / 1e6)
     return parts
 
 

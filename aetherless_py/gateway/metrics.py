@@ -68,7 +68,7 @@ class Metrics:
         self.requests: dict[tuple[str, int, str], int] = defaultdict(int)
         self.failures: dict[str, int] = defaultdict(int)
         self.durations: dict[str, _Durations] = defaultdict(_Durations)
-        self.starts: dict[tuple[str, str], Distribution] = defaultdict(Distribution)
+        self.starts: dict[tuple[str, str, str], Distribution] = defaultdict(Distribution)
 
     def answered(self, function_id: str, status: int, invocation: Invocation) -> None:
         """Counts an invocation that is over."""
@@ -85,9 +85,9 @@ class Metrics:
             durations.instance.add(answered_ns - sent_ns)
         if invocation.function_ns is not None:
             durations.function.add(invocation.function_ns)
-        phases = invocation.phases
-        if phases is not None and phases.ready_ns is not None:
-            self.starts[function_id, invocation.start].add(phases.ready_ns - phases.asked_ns)
+        if invocation.phases is not None:
+            for moment, after_ns in invocation.phases.until_ready():
+                self.starts[function_id, invocation.start, moment].add(after_ns)
 
     def exposition(self, orchestrator: Orchestrator) -> tuple[str, bytes]:
         """(content type, text)."""
@@ -136,11 +136,11 @@ class _Now(Collector):
             yield family
         starts = HistogramMetricFamily(
             "aetherless_start_seconds",
-            "From asking for an instance to its READY, of instances that were then asked",
-            labels=["function", "mode"],
+            "From asking for an instance to each moment of its start, of those that were asked",
+            labels=["function", "mode", "moment"],
         )
-        for (function_id, mode), found in metrics.starts.items():
-            starts.add_metric([function_id, mode], found.buckets(), found.sum_ns / 1e9)
+        for labels, found in metrics.starts.items():
+            starts.add_metric(labels, found.buckets(), found.sum_ns / 1e9)
         yield starts
 
     def _services(self) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,13 @@ class Phases:
     imported_ns: int | None = None
     ready_ns: int | None = None
     first_response_ns: int | None = None
+
+    def until_ready(self) -> Iterator[tuple[str, int]]:
+        """Each moment's name, and how long after `asked_ns` it was, in ns."""
+        for name in ("created", "interpreter", "imported", "ready"):
+            moment_ns = getattr(self, f"{name}_ns")
+            if moment_ns is not None:
+                yield name, moment_ns - self.asked_ns
 
 
 class HasFileno(Protocol):

@@ -138,7 +138,9 @@ def test_metrics_are_prometheus(up: Start) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
     runtime = up({"id": "noop"}, {"id": "does"})
-    for _ in range(3):
+    timing = runtime.ask("/function/noop").headers["server-timing"]
+    began = {name: float(ms) for name, ms in re.findall(r"start-(\w+);dur=([\d.]+)", timing)}
+    for _ in range(2):
         runtime.ask("/function/noop")
     for what in ("raise", "set", "answer&value=500"):
         runtime.ask(f"/function/does?do={what}")
@@ -158,7 +160,10 @@ def test_metrics_are_prometheus(up: Start) -> None:
     assert value("aetherless_requests_total", function="does", status="500", start="zygote") == 1
     assert value("aetherless_handler_failures_total", function="does") == 2  # 500 may be meant
     assert value("aetherless_function_seconds_count", function="noop") == 3
-    assert value("aetherless_start_seconds_count", function="noop", mode="zygote") == 1
+    assert began.keys() >= {"created", "ready"}
+    for moment, ms in began.items():
+        told = value("aetherless_start_seconds_sum", function="noop", mode="zygote", moment=moment)
+        assert told * 1e3 == pytest.approx(ms, abs=0.001)
     assert value("aetherless_instances", function="noop", state="idle") == 1
     buckets = [
         sample for key, sample in samples.items() if key[0] == "aetherless_queue_seconds_bucket"
