@@ -63,7 +63,7 @@ def test_this_runtime_is_measured_as_any_other_platform(
     assert result["iterations"] == metadata["samples"] == metadata["requests"] == 400
     assert {"median_ns", "p95_ns"} <= set(result["metrics"]), "400 samples carry a p95"
     assert "p99_ns" not in result["metrics"] and metadata["percentiles_ns"]["p99"] is None
-    assert metadata["tail_to_median"] is None
+    assert metadata["tail_to_median_ratio"] is None
     assert metadata["experiment"] == "target" and metadata["workload"] == "noop"
     assert metadata["platform"] == f"127.0.0.1:{server.port}"
     assert metadata["arrivals"] == "constant" and metadata["loop"] == "open"

@@ -90,7 +90,7 @@ def result(
             "expected": plan.expected,
             "header_names": list(plan.headers),
             "seed": plan.seed,
-            "tail_to_median": came.tail_to_median,
+            "tail_to_median_ratio": came.tail_to_median,
             "valid": not invalid_runs(runs),
             "sampling": "per_operation",
             "samples": came.requests,
