@@ -12,9 +12,7 @@ from aetherless_py.errors import (
 )
 
 cimport cython
-from cpython.buffer cimport (
-    PyBUF_CONTIG_RO, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
-)
+from cpython.buffer cimport PyBUF_CONTIG_RO, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -22,7 +20,7 @@ from libc.string cimport memcpy
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
 from aetherless_py.shm.side cimport (
-    ALIGN_MASK, BATCH_BYTES, Side, clipped, crc_seed, deadline, frame_crc, publish,
+    ALIGN_MASK, BATCH_BYTES, Side, clipped, crc_seed, deadline, frame_crc, publish, take_buffer,
 )
 
 
@@ -198,6 +196,7 @@ cdef class Consumer(Side):
             The message's size in bytes.
 
         Raises:
+            TypeError: it is no buffer, or one of Python objects.
             BufferTooSmallError: the message is larger than the buffer; it stays in the ring.
         """
         cdef Py_buffer target
@@ -205,7 +204,7 @@ cdef class Consumer(Side):
         cdef uint64_t need
         cdef aether_frame *frame
         cdef uint64_t until = deadline(timeout)
-        PyObject_GetBuffer(buffer, &target, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
+        take_buffer(buffer, &target, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
         try:
             self.available(until, True)
             need = self.next_frame(&length)

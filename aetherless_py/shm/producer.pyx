@@ -11,7 +11,7 @@ from aetherless_py.errors import (
 )
 
 cimport cython
-from cpython.buffer cimport PyBUF_CONTIG_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_CONTIG_RO, PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.list cimport PyList_CheckExact
 from libc.stdint cimport uint32_t, uint64_t
@@ -20,7 +20,7 @@ from libc.string cimport memcpy
 from aetherless_py.shm cimport native
 from aetherless_py.shm.native cimport aether_frame
 from aetherless_py.shm.side cimport (
-    ALIGN_MASK, BATCH_BYTES, Side, clipped, crc_seed, deadline, frame_crc, publish,
+    ALIGN_MASK, BATCH_BYTES, Side, clipped, crc_seed, deadline, frame_crc, publish, take_buffer,
 )
 
 
@@ -32,7 +32,7 @@ cdef class Held:
     cdef Py_buffer buffer
 
     def __cinit__(self, exporter):
-        PyObject_GetBuffer(exporter, &self.buffer, PyBUF_CONTIG_RO)
+        take_buffer(exporter, &self.buffer, PyBUF_CONTIG_RO)
 
     def __dealloc__(self):
         PyBuffer_Release(&self.buffer)
@@ -109,7 +109,7 @@ cdef class Producer(Side):
         elif PyList_CheckExact(payload):
             return self.place_parts(payload, deadline_ns, block)
         else:
-            PyObject_GetBuffer(payload, &buffer, PyBUF_CONTIG_RO)
+            take_buffer(payload, &buffer, PyBUF_CONTIG_RO)
             try:
                 self.check_free()  # its exporter may have run code of the caller's
                 need = self.frame_bytes(buffer.len)
@@ -188,6 +188,7 @@ cdef class Producer(Side):
             timeout: seconds to wait at most; None waits for ever.
 
         Raises:
+            TypeError: it is no buffer, or one of Python objects.
             RingTimeoutError: no room came in time; nothing was written.
             MessageTooLargeError: the ring can never hold it.
             PeerClosedError, PeerDiedError: nobody will make room.

@@ -17,6 +17,7 @@ cdef enum:
     LOOK_EVERY_NS = 20000000
 
 cdef uint64_t deadline_of(object timeout) except 0
+cdef int take_buffer(object exporter, Py_buffer *buffer, int flags) except -1
 cdef tuple ways_of_waiting(object wait)
 
 

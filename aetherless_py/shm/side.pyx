@@ -15,7 +15,9 @@ from aetherless_py.errors import (
 from aetherless_py.shm.region import register_holder
 
 cimport cython
-from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.buffer cimport (
+    PyBUF_FORMAT, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
+)
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromObject
 from libc.math cimport INFINITY
@@ -60,6 +62,34 @@ cdef uint64_t deadline_of(object timeout) except 0:
     if seconds > 1e9:
         return UINT64_MAX
     return native.aether_now_ns() + <uint64_t>(seconds * 1e9)
+
+
+cdef int take_buffer(object exporter, Py_buffer *buffer, int flags) except -1:
+    """As PyObject_GetBuffer, of plain values only: addresses of objects mean nothing elsewhere."""
+    try:
+        PyObject_GetBuffer(exporter, buffer, flags | PyBUF_FORMAT)
+    except (BufferError, ValueError):
+        # numpy has no format for times, and gives them to those who ask for none.
+        PyObject_GetBuffer(exporter, buffer, flags)
+    if buffer.format is not NULL and holds_objects(buffer.format):
+        PyBuffer_Release(buffer)
+        raise TypeError(
+            f"a buffer of Python objects ({type(exporter).__name__}): only their addresses would"
+            " be in the message; convert it to plain values, or serialise the objects"
+        )
+    return 0
+
+
+cdef bint holds_objects(const char *format) noexcept:
+    """Whether an item's format has an "O" (PEP 3118) outside of the fields' names."""
+    cdef bint is_name = False
+    while format[0]:
+        if format[0] == b":":
+            is_name = not is_name
+        elif format[0] == b"O" and not is_name:
+            return True
+        format += 1
+    return False
 
 
 # The mapping must outlive __dealloc__, which tells the peer: the collector may not clear it before.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import os
 import signal
 import threading
@@ -65,6 +66,30 @@ def test_anything_with_the_buffer_protocol_is_a_payload(sides: Sides) -> None:
     with pytest.raises((BufferError, ValueError), match="contiguous"):
         producer.write(np.arange(10)[::2])
     assert consumer.try_read() is None
+
+
+def test_buffers_of_objects_are_refused(sides: Sides) -> None:
+    _, producer, consumer = sides
+    named = np.zeros(2, dtype=[("Our", "f8"), ("O", "i4")])  # an "O" in names is none
+    times = np.array([1, 2], dtype="M8[s]")  # numpy has no format for them
+    for payload in (named, times):
+        producer.write(payload)
+        assert consumer.read() == payload.tobytes()
+    several = np.zeros(2, dtype=[("number", "f8"), ("thing", object)])
+    for objects in (np.array(["a", {}], dtype=object), several, (ctypes.py_object * 2)()):
+        for write in (
+            producer.write,
+            producer.try_write,
+            lambda bad: producer.write([b"head", bad]),
+            lambda bad: producer.write_many([bad]),
+        ):
+            with pytest.raises(TypeError, match="of Python objects"):
+                write(objects)
+        assert consumer.try_read() is None
+        producer.write(b"x" * 16)
+        with pytest.raises(TypeError, match="of Python objects"):
+            consumer.read_into(objects)
+        assert consumer.read() == b"x" * 16
 
 
 def test_many_stops_at_the_first_that_does_not_fit(sides: Sides) -> None:
