@@ -17,8 +17,9 @@ from benchmarks.harness.load.outcomes import FIRST_BAD_STATUS
 from benchmarks.workloads.registry import DIGEST, Workload, workload
 
 CHECK = "tools.e2e.answers:Answers"
+# Of who gave an answer; unknown where nothing in it says so.
+STATES = COLD, WARM, UNKNOWN = "cold", "warm", "unknown"
 _START = b"x-aether-start"
-_WARM = b"warm"
 _JUDGED = (b"content-type", DIGEST.encode())
 
 
@@ -113,14 +114,9 @@ class Answers:
     Args:
         workload: its name, variant and size, and the seed; None where there is none.
         expected: `Expected` as a dict.
-
-    Attributes:
-        noted: right answers by the state of who gave them: "cold", "warm", or "unknown" where
-            nothing in the answer says so.
     """
 
     def __init__(self, workload: Sequence[Any] | None, expected: dict[str, Any]) -> None:
-        self.noted = {"cold": 0, "warm": 0, "unknown": 0}
         self._expected = Expected(**expected)
         self._workload: tuple[Workload, str, int] | None = None
         self._right: tuple[Any, ...] = ()
@@ -129,8 +125,11 @@ class Answers:
             self._workload = sized(name, variant, size), variant, seed
             self._workload[0].prepare(variant, seed)
 
-    def __call__(self, status: int, headers: Headers, body: bytes) -> None:
+    def __call__(self, status: int, headers: Headers, body: bytes) -> str:
         """Judges one.
+
+        Returns:
+            The state of who gave it, of `STATES`.
 
         Raises:
             ValueError: it is wrong; the message says what came, and why it is wrong.
@@ -150,7 +149,7 @@ class Answers:
                 came = f"status {status}{_to(headers)}"
                 raise ValueError(f"{came}: {fault if shown in fault else f'{shown}: {fault}'}")
             self._right = answer
-        self.noted["unknown" if not start else "warm" if start == _WARM else "cold"] += 1
+        return UNKNOWN if not start else WARM if start == WARM.encode() else COLD
 
     def _fault(self, status: int, headers: Headers, body: bytes) -> str | None:
         if self._workload is None:

@@ -12,19 +12,25 @@ from benchmarks.harness.load.pooled import pooled
 from benchmarks.harness.load.result import LoadResult
 from benchmarks.harness.measurement import warnings_of
 from tools import baseline
+from tools.e2e.answers import COLD, STATES, UNKNOWN, WARM
 from tools.e2e.plan import Plan
 
 CATEGORY = "e2e"
 INVALID = "invalid: "  # as a run's own warning begins
 
 
-def start_mode(noted: Mapping[str, int]) -> str:
+def starts(came: LoadResult) -> dict[str, int]:
+    """How many of the right answers were given in which state."""
+    return {state: came.labelled.get(state, 0) for state in STATES}
+
+
+def start_mode(found: Mapping[str, int]) -> str:
     """Of those who gave the right answers: "cold", "warm", "mixed", or "unknown"."""
-    if noted["unknown"]:
-        return "unknown"
-    if noted["cold"] and noted["warm"]:
+    if found[UNKNOWN]:
+        return UNKNOWN
+    if found[COLD] and found[WARM]:
         return "mixed"
-    return "cold" if noted["cold"] else "warm"
+    return COLD if found[COLD] else WARM
 
 
 def invalid_runs(runs: Sequence[LoadResult]) -> list[str]:
@@ -63,7 +69,7 @@ def result(
         return None
     clock_ns = clock_cost_ns()
     told, *single = (
-        {name: value for name, value in each.as_dict().items() if name not in ("why", "noted")}
+        {name: value for name, value in each.as_dict().items() if name != "why"}
         for each in ([came, *runs] if len(runs) > 1 else runs)
     )
     return {
@@ -79,8 +85,8 @@ def result(
             "variant": plan.variant,
             "platform": plan.target.place,
             "target": str(plan.target),
-            "start_mode": start_mode(came.noted),
-            "starts": came.noted,
+            "start_mode": start_mode(starts(came)),
+            "starts": starts(came),
             "arrivals": plan.kind,
             "arrival_parameters": came.arrivals,
             "rate": came.offered_per_s,

@@ -14,8 +14,10 @@ from benchmarks.harness.load import outcomes
 from benchmarks.harness.load.pooled import pooled
 from benchmarks.harness.load.result import PERCENTS, LoadResult
 from benchmarks.harness.statistics import Floats, enough_beyond, nearest_rank
+from tools.e2e.answers import COLD, UNKNOWN, WARM
 from tools.e2e.arguments import NONE
 from tools.e2e.plan import Plan
+from tools.e2e.results import starts
 from tools.table import human_ns
 
 
@@ -104,8 +106,8 @@ def _workload(plan: Plan) -> str:
 
 
 def _starts(came: LoadResult) -> str:
-    noted = came.noted
-    if not noted["cold"] and not noted["warm"]:
+    found = starts(came)
+    if not found[COLD] and not found[WARM]:
         return "unknown: the answers do not say which are cold"
-    rest = f", {noted['unknown']} unknown" if noted["unknown"] else ""
-    return f"{noted['cold']} cold, {noted['warm']} warm{rest}"
+    rest = f", {found[UNKNOWN]} unknown" if found[UNKNOWN] else ""
+    return f"{found[COLD]} cold, {found[WARM]} warm{rest}"

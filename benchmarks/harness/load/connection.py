@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, cast, runtime_checkable
+from typing import Protocol, TypeAlias, cast
 
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load import outcomes
@@ -17,18 +17,6 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 # Raises whatever it likes where (status, headers, body) are not what they should be; may give a
 # label of the answer, which is kept beside it.
 Check: TypeAlias = Callable[[int, Headers, bytes], str | None]
-
-
-@runtime_checkable
-class Noting(Protocol):
-    """A check that counts something of the answers which only their headers or bodies tell.
-
-    Attributes:
-        noted: what it has counted; it reaches the run's result.
-    """
-
-    noted: dict[str, int]
-
 
 NONE = -1  # no request under way
 SHOWN_BYTES = 80  # of a body that is an example of a failure

@@ -20,7 +20,7 @@ from benchmarks.harness.clock import now_ns
 from benchmarks.harness.load import outcomes
 from benchmarks.harness.load.client import Client
 from benchmarks.harness.load.closed_loop import ClosedLoop
-from benchmarks.harness.load.connection import Check, Noting, succeeded
+from benchmarks.harness.load.connection import Check, succeeded
 from benchmarks.harness.load.open_loop import OpenLoop
 from benchmarks.harness.load.record import Record
 from benchmarks.harness.load.request import Request
@@ -63,12 +63,11 @@ async def _run(
     loop = asyncio.get_running_loop()
     address = await _address(asked)
     record = _record(intended, closed)
-    checking = check_of(check, check_arguments)
     done: asyncio.Future[None] = loop.create_future()
     client = Client(
         address=address,
         wire=asked.wire(),
-        check=checking,
+        check=check_of(check, check_arguments),
         record=record,
         most_connections=most_connections,
         timeout_ns=round(timeout_s * 1e9),
@@ -100,7 +99,6 @@ async def _run(
         "began_at_ms": began_at_ns // 1_000_000,
         "elapsed_ns": elapsed_ns,
         "connections_opened": client.opened,
-        "noted": checking.noted if isinstance(checking, Noting) else {},
         "why": {outcomes.name(outcome): why for outcome, why in client.why.items()},
         "steal_seconds": steal_seconds() - stolen_s,
         "cpu_seconds": _cpu_seconds(used_after) - _cpu_seconds(used),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.harness.load.result import LoadResult
 
@@ -33,15 +33,12 @@ def pooled(results: Sequence[LoadResult]) -> LoadResult:
     ]
     begins_ns = [round(1e9 * each) for each in accumulate(sending_s[:-1], initial=0.0)]
     requests = sum(each.requests for each in results)
-    noted: Counter[str] = Counter()
-    for each in results:
-        noted.update(each.noted)
+    labels = list(dict.fromkeys(label for each in results for label in each.labels))
     return replace(
         results[0],
         offered_per_s=None if results[0].loop == "closed" else requests / sum(sending_s),
         elapsed_ns=sum(each.elapsed_ns for each in results),
         connections_opened=sum(each.connections_opened for each in results),
-        noted=dict(noted),
         why={name: why for each in reversed(results) for name, why in each.why.items()},
         steal_seconds=sum(each.steal_seconds for each in results),
         cpu_seconds=sum(each.cpu_seconds for each in results),
@@ -53,4 +50,11 @@ def pooled(results: Sequence[LoadResult]) -> LoadResult:
         connect_ns=np.concatenate([each.connect_ns for each in results]),
         service_ns=np.concatenate([each.service_ns for each in results]),
         outcome=np.concatenate([each.outcome for each in results]),
+        label_at=np.concatenate([_places(each.labels, labels)[each.label_at] for each in results]),
+        labels=labels,
     )
+
+
+def _places(some: Sequence[str], every: Sequence[str]) -> NDArray[np.int32]:
+    """Where each of some labels is among all."""
+    return np.array([every.index(label) for label in some], dtype=np.int32)

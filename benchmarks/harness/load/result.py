@@ -44,7 +44,6 @@ class LoadResult:
         began_at_ms: the same by the wall clock (Unix time).
         elapsed_ns: from then until the last request had ended.
         connections_opened: in all, those before the run included.
-        noted: what the check counted, if it did (`connection.Noting`).
         why: an example of each class of failure, in words.
         steal_seconds: processor time that the hypervisor took meanwhile.
         cpu_seconds: that the generator used, its polling included.
@@ -62,7 +61,6 @@ class LoadResult:
     began_at_ms: int
     elapsed_ns: int
     connections_opened: int
-    noted: dict[str, int]
     why: dict[str, str]
     steal_seconds: float
     cpu_seconds: float
@@ -124,6 +122,12 @@ class LoadResult:
             outcomes.name(int(code)): int(count)
             for code, count in zip(codes, counts, strict=True)
         }  # fmt: skip
+
+    @property
+    def labelled(self) -> dict[str, int]:
+        """How many answers have which label of the check's; those without one are left out."""
+        counts = np.bincount(self.label_at, minlength=len(self.labels)).tolist()
+        return {label: count for label, count in zip(self.labels, counts, strict=True) if label}
 
     @property
     def achieved_per_s(self) -> float:
@@ -246,7 +250,6 @@ class LoadResult:
             "valid": self.invalid is None,
             "histogram": self.histogram.encoded(),
             "connections_opened": self.connections_opened,
-            "noted": self.noted,
             "steal_seconds": self.steal_seconds,
             "cpu_seconds": self.cpu_seconds,
             "preempted": self.preempted,

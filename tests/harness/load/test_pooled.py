@@ -33,7 +33,7 @@ def test_all_requests_of_all_runs_are_in_it() -> None:
     assert came.requests == requests == came.histogram.count
     assert came.succeeded + came.failures["status 503"] == requests
     assert came.failures["status 503"] == sum(each.failures["status 503"] for each in runs)
-    assert came.noted == {"greeting": came.succeeded}
+    assert came.labelled == {"greeting": came.succeeded}
     assert came.connections_opened == sum(each.connections_opened for each in runs)
     assert came.offered_per_s == pytest.approx(requests / 1.5)
     assert came.elapsed_ns == sum(each.elapsed_ns for each in runs)
@@ -46,6 +46,28 @@ def test_all_requests_of_all_runs_are_in_it() -> None:
     merged.add(runs[2].histogram)
     assert came.histogram.encoded() == merged.encoded()
     assert pooled(runs[:1]) is runs[0]
+
+
+def test_labels_stay_with_their_answers() -> None:
+    with serving(answering(HELLO)) as port:
+        runs = [
+            run(
+                Load(
+                    request=Request("127.0.0.1", port),
+                    arrivals=Closed(1, 4),
+                    check="tests.harness.load.checks:counting",
+                    check_arguments={"start": start},
+                )
+            )
+            for start in (2, 1, 4)  # whose labels come in another order
+        ]
+    came = pooled(runs)
+    assert [came.labels[at] for at in came.label_at] == [
+        *("number 2", "", "number 0", ""),
+        *("", "number 2", "", "number 0"),
+        *("number 0", "", "number 2", ""),
+    ]
+    assert came.labelled == {"number 2": 3, "number 0": 3}
 
 
 def test_what_is_not_one_load_is_refused() -> None:

@@ -90,12 +90,12 @@ def test_answers_are_checked() -> None:
     assert came.connections_opened < 40  # an answer that is wrong ends no connection
 
 
-def test_a_check_may_be_made_of_arguments_and_count() -> None:
+def test_a_check_may_be_made_of_arguments() -> None:
     greets = {"check": "tests.harness.load.checks:Greets", "check_arguments": {"word": "howdy"}}
     came = sent(answering(HELLO, HELLO.replace(b"hello", b"howdy")), **greets)
     assert came.failures == {"wrong answer": 20}
-    assert came.noted == came.as_dict()["noted"] == {"greeting": 20}
-    assert sent(answering(HELLO), check=CHECK).noted == {}
+    assert came.labelled == {"greeting": 20}
+    assert sent(answering(HELLO), check=CHECK).labelled == {}
 
 
 def test_a_check_is_made_for_its_run_and_labels_the_answers() -> None:
