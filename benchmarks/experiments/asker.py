@@ -13,6 +13,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.baselines.servers.base import HOST, Server
@@ -28,29 +29,12 @@ _TIMING = re.compile(r"([a-z-]+);dur=([0-9.]+)")
 _STARTING_S = 60.0
 
 
-def ask(
-    host: str,
-    port: int,
-    path: str,
-    name: str,
-    size: str,
-    count: int,
-    seed: int = 0,
-    warmup: int = 1,
-    state: str | None = None,
-    pause_s: float = 0.0,
-    timeout_s: float = 60.0,
-    before: str | None = None,
-    before_arguments: Mapping[str, Any] | None = None,
-    served: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Asks for a workload from a fresh process, and checks every answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What is asked, of whom, and how often.
 
-    The clock starts when the request is handed to the kernel and stops when its answer is there
-    whole. Checking, pausing, connecting and what comes `before` are outside.
-
-    Args:
-        host, port, path: of the function.
+    Attributes:
+        port, path: of the function.
         name, size: of the workload and its variant.
         count: requests that count.
         seed: of the request.
@@ -62,6 +46,28 @@ def ask(
         before: "module:function", called with `before_arguments` before each request, after the
             pause.
         served: as `Workload.check` has it.
+    """
+
+    port: int
+    path: str
+    name: str
+    size: str
+    count: int
+    seed: int = 0
+    warmup: int = 1
+    state: str | None = None
+    pause_s: float = 0.0
+    timeout_s: float = 60.0
+    before: str | None = None
+    before_arguments: Mapping[str, Any] = field(default_factory=dict)
+    served: Mapping[str, Any] = field(default_factory=dict)
+
+
+def ask(what: Asking) -> dict[str, Any]:
+    """Asks for a workload from a fresh process, and checks every answer.
+
+    The clock starts when the request is handed to the kernel and stops when its answer is there
+    whole. Checking, pausing, connecting and what comes `before` are outside.
 
     Returns:
         `latency_ns`; `timings`, in ns, what `Server-Timing` says of each; `starts`, how many of
@@ -71,15 +77,9 @@ def ask(
         ChildFailedError: a request failed, an answer was wrong, or the state did not come.
         NotImplementedError, WatchdogError: as `processes.run_fresh`.
     """
-    arguments = {
-        "host": host, "port": port, "path": path, "name": name, "size": size, "count": count,
-        "seed": seed, "warmup": warmup, "state": state, "pause_s": pause_s, "timeout_s": timeout_s,
-        "before": before, "before_arguments": before_arguments,
-        "served": served,
-    }  # fmt: skip
-    most = warmup + count * (1 + _MOST_RECOLLECTED)
-    watchdog_s = _STARTING_S + most * (pause_s + timeout_s)
-    return dict(run_fresh(Task(f"{__name__}:drive", arguments, None), watchdog_s))
+    most = what.warmup + what.count * (1 + _MOST_RECOLLECTED)
+    watchdog_s = _STARTING_S + most * (what.pause_s + what.timeout_s)
+    return dict(run_fresh(Task(f"{__name__}:drive", asdict(what), None), watchdog_s))
 
 
 def ask_together(to: Server, name: str, size: str, count: int) -> None:
@@ -124,54 +124,45 @@ def request_of(host: str, port: int, path: str, asked: Workload, size: str, seed
     return Request(host, port, path.rstrip("/") + below, method, tuple(headers.items()), body)
 
 
-def drive(
-    host: str,
-    port: int,
-    path: str,
-    name: str,
-    size: str,
-    count: int,
-    seed: int,
-    warmup: int,
-    state: str | None,
-    pause_s: float,
-    timeout_s: float,
-    before: str | None = None,
-    before_arguments: Mapping[str, Any] | None = None,
-    served: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """What `ask` does, inside its process."""
-    asked = workload(name)
-    request = request_of(host, port, path, asked, size, seed)
+def drive(**arguments: Any) -> dict[str, Any]:
+    """What `ask` does, inside its process; the arguments are those of `Asking`."""
+    what = Asking(**arguments)
+    asked = workload(what.name)
+    request = request_of(HOST, what.port, what.path, asked, what.size, what.seed)
     wire = request.wire()
     latency_ns: list[int] = []
     timings: list[dict[str, float]] = []
     starts: Counter[str] = Counter()
     recollected = 0
-    prepare = None if before is None else named(before)
-    connection = _Connection(host, port, timeout_s)
+    warmup = what.warmup
+    prepare = None if what.before is None else named(what.before)
+    connection = _Connection(HOST, what.port, what.timeout_s)
     with no_collector():
-        while len(latency_ns) < count:
-            time.sleep(pause_s)
+        while len(latency_ns) < what.count:
+            time.sleep(what.pause_s)
             connection.connect()
             if prepare is not None:
-                prepare(**(before_arguments or {}))
+                prepare(**what.before_arguments)
             began_ns = now_ns()
             connection.send(wire)
             connection.receive()
             took_ns = now_ns() - began_ns
             asked.check(
-                size, seed, connection.status, connection.headers, connection.body, **(served or {})
-            )
+                what.size, what.seed,
+                connection.status, connection.headers, connection.body,
+                **what.served,
+            )  # fmt: skip
             if warmup:
                 warmup -= 1
                 continue
             found = connection.headers.get("x-aether-start")
             starts[found or "unknown"] += 1
-            if state is not None and found != state:
+            if what.state is not None and found != what.state:
                 recollected += 1
-                if recollected > count * _MOST_RECOLLECTED:
-                    raise RuntimeError(f"{recollected} answers, none of {state}: {dict(starts)}")
+                if recollected > what.count * _MOST_RECOLLECTED:
+                    raise RuntimeError(
+                        f"{recollected} answers, none of {what.state}: {dict(starts)}"
+                    )
                 continue
             latency_ns.append(took_ns)
             timings.append(_timing(connection.headers))

@@ -10,8 +10,7 @@ the processes. The five add up to `total` in each request, not in their medians.
 from __future__ import annotations
 
 from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import HOST
-from benchmarks.experiments.asker import ask
+from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.workloads.registry import workload
 
@@ -46,8 +45,10 @@ class Layers(Trial):
         """As `Trial.run`."""
         with Aetherless(self._workload.module, memory_limit_mb=self._workload.memory_mb) as one:
             found = ask(
-                HOST, one.port, one.path, self._workload.name, self._size, samples,
-                seed=seed, state="warm",
+                Asking(
+                    port=one.port, path=one.path, name=self._workload.name, size=self._size,
+                    count=samples, seed=seed, state="warm",
+                )
             )  # fmt: skip
         by_layer = {name: [each[name] for each in found["timings"]] for name in STAMPED}
         by_layer["total"] = found["latency_ns"]

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import HOST
-from benchmarks.experiments.asker import ask
+from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome
 
 WARMUP = 5  # of which the first brings all instances up
@@ -37,8 +36,10 @@ def ask_first(
         RuntimeError, OSError: as `Trial.run`.
     """
     found = ask(
-        HOST, one.port, f"/function/{first}", case.workload, size, samples,
-        seed=seed, warmup=WARMUP, state="warm", served=served,
+        Asking(
+            port=one.port, path=f"/function/{first}", name=case.workload, size=size, count=samples,
+            seed=seed, warmup=WARMUP, state="warm", served=served,
+        )
     )  # fmt: skip
     return Outcome(
         found["latency_ns"],

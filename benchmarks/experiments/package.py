@@ -31,8 +31,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import HOST
-from benchmarks.experiments.asker import ask
+from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.experiments.states import GONE_S, phases
 from benchmarks.harness import page_cache
@@ -103,9 +102,11 @@ class Package(Trial):
 
     def _ask(self, one: Aetherless, case: Case, file: str, samples: int, seed: int) -> Outcome:
         found = ask(
-            HOST, one.port, f"/function/p{case.more['package_mb']}", case.workload, "empty",
-            samples, seed=seed, state=case.start_mode, pause_s=GONE_S,
-            before=f"{__name__}:settle", before_arguments={"file": file, "cache": self._cache},
+            Asking(
+                port=one.port, path=f"/function/p{case.more['package_mb']}", name=case.workload,
+                size="empty", count=samples, seed=seed, state=case.start_mode, pause_s=GONE_S,
+                before=f"{__name__}:settle", before_arguments={"file": file, "cache": self._cache},
+            )
         )  # fmt: skip
         if file and self._cache == "dropped":
             _prove_read(Path(file), self._start == "spawn")

@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks.baselines.servers import server
 from benchmarks.baselines.servers.aetherless import Aetherless, AetherlessProxied
-from benchmarks.baselines.servers.base import HOST, Server
-from benchmarks.experiments.asker import ask
+from benchmarks.baselines.servers.base import Server
+from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.workloads.registry import WORKLOADS, Workload, workload
 
@@ -88,8 +88,10 @@ def one_at_a_time(
     asked = workload(case.workload)
     with _server(case, asked, orchestrator) as one:
         found = ask(
-            HOST, one.port, one.path, asked.name, size, samples,
-            seed=seed, state=_state(case), pause_s=pause_s,
+            Asking(
+                port=one.port, path=one.path, name=asked.name, size=size, count=samples,
+                seed=seed, state=_state(case), pause_s=pause_s,
+            )
         )  # fmt: skip
     more: dict[str, Any] = {}
     if case.start_mode != "warm":

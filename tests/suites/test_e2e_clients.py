@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.experiments.asker import ask, ask_together, drive
+from benchmarks.experiments.asker import Asking, ask, ask_together, drive
 from benchmarks.experiments.base import Case
 from benchmarks.experiments.burst import _Kept
 from benchmarks.harness.load.arrivals import burst
@@ -30,8 +30,7 @@ def answer(start: str = "warm", instance: str = "f-1", body: str = "{}", more: s
 
 def asked(behave: Behaviour, **changed: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "host": "127.0.0.1", "path": "/f", "name": "noop", "size": "empty", "count": 4, "seed": 0,
-        "warmup": 1, "state": "warm", "pause_s": 0.0, "timeout_s": 30.0,
+        "path": "/f", "name": "noop", "size": "empty", "count": 4, "state": "warm",
     }  # fmt: skip
     with serving(behave) as port:
         return drive(**{**arguments, "port": port, **changed})
@@ -40,7 +39,7 @@ def asked(behave: Behaviour, **changed: Any) -> dict[str, Any]:
 def test_what_an_answer_says_is_kept() -> None:
     seen: list[bytes] = []
     with serving(answering(answer()), seen) as port:
-        found = ask("127.0.0.1", port, "/f", "noop", "empty", 3, state="warm")
+        found = ask(Asking(port=port, path="/f", name="noop", size="empty", count=3, state="warm"))
     assert seen == [b"GET /f/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % port] * 4
     assert len(found["latency_ns"]) == 3
     assert found["timings"] == [{"gateway": 0.5e6, "function": 0.25e6}] * 3
@@ -54,7 +53,7 @@ def test_a_wrong_answer_ends_it() -> None:
         serving(answering(answer().replace(b"200 OK", b"503 Busy"))) as port,
         pytest.raises(ChildFailedError, match="status 503"),
     ):
-        ask("127.0.0.1", port, "/f", "noop", "empty", 1)
+        ask(Asking(port=port, path="/f", name="noop", size="empty", count=1))
 
 
 def test_another_state_is_asked_for_again() -> None:
