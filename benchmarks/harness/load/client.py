@@ -116,7 +116,8 @@ class Client:
             is_ours = error.errno in _OURS
             outcome = outcomes.NO_CONNECTION if is_ours else outcomes.CONNECT
             self._connecting -= 1
-            self._end(request, outcome, at_ns, at_ns, str(error))
+            why = str(error) or "the connection was closed while TLS was agreed on"
+            self._end(request, outcome, at_ns, at_ns, why)
             return
         self._connecting -= 1
         at_ns = now_ns()

@@ -20,6 +20,7 @@ Check: TypeAlias = Callable[[int, Headers, bytes], str | None]
 
 NONE = -1  # no request under way
 SHOWN_BYTES = 80  # of a body that is an example of a failure
+LARGEST_BYTES = 1 << 27  # of an answer: one without an end must not take this machine's memory
 
 
 class Owner(Protocol):
@@ -65,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self.request = NONE
         self.sent_ns = 0
+        self._came_bytes = 0
         self._parser = httptools.HttpResponseParser(self)
         self._headers: Headers = []
         self._body: list[bytes] = []
@@ -79,6 +81,7 @@ class Connection(asyncio.Protocol):
         """
         self.request = request
         self.sent_ns = at_ns
+        self._came_bytes = 0
         self._transport.write(self._owner.wire)
 
     def abort(self) -> None:
@@ -98,9 +101,16 @@ class Connection(asyncio.Protocol):
         if self.request == NONE:  # nobody asked
             self._transport.abort()
             return
+        self._came_bytes += len(data)
+        if self._came_bytes > LARGEST_BYTES:
+            self._end(outcomes.WRONG, at_ns, f"more than {LARGEST_BYTES >> 20} MiB", False)
+            return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        except httptools.HttpParserUpgrade:
+            self._end(outcomes.WRONG, at_ns, "it changes to another protocol", False)
+            return
+        except httptools.HttpParserError as error:
             self._end(outcomes.WRONG, at_ns, f"not an answer of HTTP/1.1: {error}", False)
             return
         if self._has_more:

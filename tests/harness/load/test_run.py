@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,52 @@ def test_a_failure_shows_how_its_answer_begins() -> None:
     assert came.why == {"status 503": f"status 503: {b'no' + bytes([27]) + b'.' * 77!r}"}
 
 
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: " + b"a" * (1 << 16) + b"\r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a" * (1 << 16)),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    ],
+)
+def test_an_answer_without_an_end_is_given_up(head: bytes, piece: bytes) -> None:
+    def behave(connection: socket.socket, _number: int) -> bool:
+        connection.sendall(head)
+        while True:  # until nobody listens
+            connection.sendall(piece)
+
+    came = sent(behave, arrivals=Closed(1, 1), timeout_s=60)
+    assert came.why == {"wrong answer": "more than 128 MiB"}
+
+
+def test_an_answer_of_another_protocol_is_told() -> None:
+    other = b"HTTP/1.1 101 Other\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    came = sent(answering(other))
+    assert came.why == {"wrong answer": "it changes to another protocol"}
+
+
 def test_nobody_who_listens_is_a_class_of_its_own() -> None:
     with socket.socket() as taken:  # bound and not listening: nobody else gets the port
         taken.bind(("127.0.0.1", 0))
         came = run(_load(taken.getsockname()[1]), watchdog_s=WATCHDOG_S)
     assert came.failures == {"connect": 40}
     assert "refused" in came.why["connect"].lower()
+
+
+def test_who_hangs_up_instead_of_tls_is_told_of_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)  # so that it ends in order
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        asked = Request("127.0.0.1", listener.getsockname()[1], tls=True)
+        came = run(Load(request=asked, arrivals=Closed(1, 1)), watchdog_s=WATCHDOG_S)
+        thread.join(WATCHDOG_S)
+    assert came.why == {"connect": "the connection was closed while TLS was agreed on"}
 
 
 def test_no_more_connections_than_allowed() -> None:
