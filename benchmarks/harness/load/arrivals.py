@@ -6,7 +6,10 @@ Constant rate, a Poisson process (independent exponential gaps), bursts, and rep
 from __future__ import annotations
 
 import math
+import re
 import secrets
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +21,8 @@ Nanoseconds: TypeAlias = NDArray[np.int64]
 
 MOST_REQUESTS = 10_000_000  # of a schedule; each takes some 40 bytes in the generator
 _LONGEST_S = 7 * 86_400.0
+_LONGEST_LINE_BYTES = 1000  # of a trace, with its comment
+_NUMBER = re.compile(r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 class TraceError(ValueError):
@@ -141,17 +146,10 @@ def replayed(path: Path) -> Schedule:
     Raises:
         TraceError: it cannot be read, a line is not such a time, or the whole makes no schedule.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TraceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise TraceError(f"{path}:{line}: not UTF-8 text") from error
-    gaps_s: list[float] = []
+    gaps_s = array("d")
     elapsed_s = 0.0
-    for number, line_text in enumerate(text.split("\n"), 1):
-        written = line_text.partition("#")[0].strip()
+    for number, line in _lines(path):
+        written = line.partition("#")[0].strip()
         if not written:
             continue
         gap_s = _gap(written)
@@ -163,18 +161,37 @@ def replayed(path: Path) -> Schedule:
         gaps_s.append(gap_s)
         if len(gaps_s) > MOST_REQUESTS:
             raise TraceError(f"{path}:{number}: more than {MOST_REQUESTS} requests")
-    if not elapsed_s:
-        raise TraceError(f"{path}: {len(gaps_s)} requests in no time are no schedule")
     intended_ns = np.rint(np.cumsum(gaps_s) * 1e9).astype(np.int64)
+    if not intended_ns.any():
+        raise TraceError(f"{path}: {len(gaps_s)} requests in no time are no schedule")
     return Schedule("trace", {"path": str(path)}, None, elapsed_s, intended_ns)
 
 
-def _gap(written: str) -> float | None:
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines and their numbers, one after the other: the file may be no trace, and of any size.
+
+    Raises:
+        TraceError: the file cannot be read, or a line is not text, or too long.
+    """
     try:
-        gap_s = float(written)
-    except ValueError:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(_LONGEST_LINE_BYTES + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE_BYTES:
+                    raise TraceError(f"{path}:{number}: longer than {_LONGEST_LINE_BYTES} bytes")
+                yield number, line.decode()
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise TraceError(f"{path}:{number}: not UTF-8 text") from error
+
+
+def _gap(written: str) -> float | None:
+    if not _NUMBER.fullmatch(written):  # float also reads "nan", "1_0" and other scripts' digits
         return None
-    return gap_s if math.isfinite(gap_s) and gap_s >= 0 else None
+    gap_s = float(written)
+    return gap_s if math.isfinite(gap_s) else None
 
 
 def _positive(name: str, value: float) -> None:

@@ -95,6 +95,11 @@ def test_a_trace_is_replayed(tmp_path: Path) -> None:
         (b"1e9\n", ":1: the trace runs longer"),
         (b"# nothing\n", ": 0 requests in no time"),
         (b"0\n0\n", ": 2 requests in no time"),
+        (b"1e-300\n", ": 1 requests in no time"),
+        (b"1_0\n", ":1: '1_0' is no time"),
+        ("\u0663\n".encode(), ":1: '\u0663' is no time"),
+        (b"0.1\n" + b"0" * 1001 + b"\n", ":2: longer than 1000 bytes"),
+        (b"0.1\r\n\0\n", ":2: '\\x00' is no time"),
     ],
 )
 def test_a_bad_trace_is_named_with_its_line(tmp_path: Path, content: bytes, says: str) -> None:
@@ -104,6 +109,11 @@ def test_a_bad_trace_is_named_with_its_line(tmp_path: Path, content: bytes, says
         replayed(trace)
     assert str(caught.value).startswith(str(trace) + says)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_an_end_is_no_trace() -> None:
+    with pytest.raises(TraceError, match="/dev/zero:1: longer than 1000 bytes"):
+        replayed(Path("/dev/zero"))
 
 
 def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
