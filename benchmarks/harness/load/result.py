@@ -131,15 +131,20 @@ class LoadResult:
 
     @property
     def achieved_per_s(self) -> float:
-        """Right answers a second, from the run's start to the end of its last request."""
-        return self.succeeded / (self.elapsed_ns / 1e9)
+        """Right answers a second, in the schedule's time, or in all that the run took if longer."""
+        return self.succeeded / max(self._scheduled_s, self.elapsed_ns / 1e9)
 
     @property
     def sent_per_s(self) -> float:
-        """Requests a second between the first and the last actual start; 0 for a single one."""
-        starts_ns = self.intended_ns + self.lag_ns
-        spread_ns = int(starts_ns[-1] - starts_ns[0])
-        return (self.requests - 1) / (spread_ns / 1e9) if spread_ns else 0.0
+        """Requests a second, in the schedule's time and that by which the last one was late."""
+        return self.requests / (self._scheduled_s + int(self.lag_ns[-1]) / 1e9)
+
+    @property
+    def _scheduled_s(self) -> float:
+        """What the rate offered is counted over; of a closed loop all that it took."""
+        if self.offered_per_s is None:
+            return self.elapsed_ns / 1e9
+        return self.requests / self.offered_per_s
 
     def percentile_ns(self, percent: float) -> float | None:
         """Of all requests by nearest rank: infinite where it falls on a failure.

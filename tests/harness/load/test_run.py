@@ -64,8 +64,8 @@ def test_each_request_is_kept_with_its_parts() -> None:
     assert told["arrivals"]["kind"] == "poisson"
     assert told["requests"] == came.requests
     assert told["histogram"] == came.histogram.encoded()
-    # Right answers until the last one's end, of what was to be sent in a second.
-    assert came.achieved_per_s == pytest.approx(came.requests / (came.elapsed_ns / 1e9))
+    took_s = max(1.0, came.elapsed_ns / 1e9)  # the last one may end before the second does
+    assert came.achieved_per_s == pytest.approx(came.requests / took_s)
 
 
 def test_a_trace_is_sent_as_it_was_written(tmp_path: Path) -> None:
@@ -79,6 +79,18 @@ def test_a_trace_is_sent_as_it_was_written(tmp_path: Path) -> None:
     assert (np.diff(came.intended_ns + came.lag_ns) >= 0).all()
     assert any("few samples for p99: 25 requests" in each for each in came.warnings)
     assert came.percentile_ns(99) is None
+
+
+def test_rates_are_those_of_the_schedules_time() -> None:
+    with noop_server() as port:
+        once = run(_load(port, arrivals=burst(20, 1.0, 1.0)), watchdog_s=WATCHDOG_S)
+        closed = run(_load(port, arrivals=Closed(2, 50)), watchdog_s=WATCHDOG_S)
+    assert once.offered_per_s == 20
+    # All at once and none after: that is still 20 a second, not 20 within the time they took.
+    assert 0 < once.achieved_per_s <= 20
+    assert once.sent_per_s == pytest.approx(20 / (1 + once.lag_ns[-1] / 1e9))
+    assert closed.achieved_per_s == pytest.approx(50 / (closed.elapsed_ns / 1e9))
+    assert closed.sent_per_s == closed.achieved_per_s
 
 
 def test_answers_are_checked() -> None:
