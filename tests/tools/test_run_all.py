@@ -1,0 +1,121 @@
+"""The script that runs everything: whatever a part does, the others are run and it is told.
+
+Its parts take minutes even when quick, and have tests of their own: in their place stands a Python
+that writes down what it is called with.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "run_all.sh"
+CATEGORIES = ("ring_buffer", "ipc", "cold_start", "e2e")
+PYTHON = """#!/bin/bash
+case "$*" in
+    *--list*)
+        [[ ! -e no_list ]] || exit 1
+        printf '%s benchmarks/x.py\\n' ring_buffer ipc cold_start e2e
+        exit 0 ;;
+esac
+echo "$*" >>calls
+cat >/dev/null
+[[ ! -e stop || $* != *ipc* ]] || { kill -INT 0; sleep 60; }
+[[ $2 == tools.table ]] || touch "${@: -1}/$RANDOM$RANDOM.json"
+[[ ! -e bad || $* != *$(<bad)* ]] || exit 1
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with the script and nothing else."""
+    for folder in ("tools", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(SCRIPT, tmp_path / "tools")
+    python = tmp_path / ".venv/bin/python"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    return tmp_path
+
+
+def run_all(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [root / "tools/run_all.sh", *arguments],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def calls(root: Path) -> list[str]:
+    file = root / "calls"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def test_every_part_is_run_into_one_folder(root: Path) -> None:
+    done = run_all(root, "--quick", "--output", str(root / "out"))
+    assert (done.returncode, done.stderr) == (0, "")
+    *parts, table = calls(root)
+    out = f"--output {root / 'out'}"
+    assert parts == [
+        *(f"-m tools.run_benchmarks --quick --category {name} {out}" for name in CATEGORIES),
+        f"-m tools.http_ipc_baseline --iterations 20 {out}",
+        f"-m tools.cold_start_baseline --iterations 3 {out}",
+    ]
+    files = sorted(str(each) for each in (root / "out").iterdir())
+    assert table.split()[:2] == ["-m", "tools.table"] and sorted(table.split()[2:]) == files
+    assert len(files) == 6
+
+
+@pytest.mark.parametrize(
+    ("bad", "name"),
+    [
+        ("ring_buffer", "ring_buffer"),
+        ("http_ipc_baseline", "HTTP, Unix socket and TCP"),
+        ("cold_start_baseline", "cold starts by script"),
+    ],
+)
+def test_a_part_that_fails_costs_nothing_of_the_others(root: Path, bad: str, name: str) -> None:
+    (root / "bad").write_text(bad)
+    done = run_all(root)
+    assert done.returncode == 1
+    assert done.stderr == f"run_all.sh: failed: {name}\n"
+    assert len(calls(root)) == 7
+    [folder] = (root / "data").iterdir()
+    assert len(list(folder.iterdir())) == 6
+
+
+def test_categories_that_cannot_be_listed_are_a_failure(root: Path) -> None:
+    (root / "no_list").touch()
+    done = run_all(root, f"--output={root / 'out'}")
+    assert done.returncode == 1
+    assert done.stderr == "run_all.sh: failed: the list of categories\n"
+    assert [each.split()[1] for each in calls(root)] == [
+        "tools.http_ipc_baseline", "tools.cold_start_baseline", "tools.table",
+    ]  # fmt: skip
+
+
+def test_who_stops_it_stops_all_of_it(root: Path) -> None:
+    (root / "stop").touch()
+    done = run_all(root, "--output", str(root / "out"))
+    assert done.returncode == 128 + signal.SIGINT
+    assert "interrupted; what was measured is in " in done.stderr
+    assert len(calls(root)) == 2 and len(list((root / "out").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--fast"], "unknown argument '--fast'"),
+        (["--output"], "--output needs a folder"),
+        (["--output", "/dev/null/x"], "--output /dev/null/x: cannot be made"),
+    ],
+)
+def test_bad_arguments_run_nothing(root: Path, arguments: list[str], says: str) -> None:
+    done = run_all(root, *arguments)
+    assert done.returncode == 2
+    assert done.stderr == f"run_all.sh: {says}; see --help\n"
+    assert calls(root) == []
