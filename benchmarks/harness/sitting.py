@@ -62,6 +62,9 @@ def sit(
             except (ProcessError, RuntimeError, OSError) as error:
                 state["failed"] = f"{name}: {error}"
                 continue
+            except Exception as error:  # of any kind: an hour of the others hangs on it
+                state["failed"] = f"{name}: {type(error).__name__}: {error}"
+                continue
             for part, one in found.items():
                 state["parts"].setdefault(part, []).append(one)
     tell(total, total, "measured")

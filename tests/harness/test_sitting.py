@@ -54,6 +54,23 @@ def test_a_sitting_is_interleaved_in_an_order_that_its_seed_gives() -> None:
     assert [len(sets_of(measured, "tcp", part)) for part in ("64", "1024")] == [6, 6]
 
 
+@pytest.mark.parametrize(
+    "error", [AssertionError("a wrong answer"), KeyError("gateway"), ValueError("no such rate")]
+)
+def test_a_failure_of_any_kind_costs_the_others_nothing(error: Exception) -> None:
+    fake = Fake()
+
+    def measure(name: str, parts: list[str]) -> Mapping[str, dict[str, Any]]:
+        if name == "ring":
+            raise error
+        return fake(name, parts)
+
+    measured = sit(POSSIBLE, measure, 6, 7)
+    with pytest.raises(RuntimeError, match=f"ring: {type(error).__name__}: .*{error.args[0]}"):
+        sets_of(measured, "ring", "64")
+    assert len(sets_of(measured, "tcp", "64")) == 6
+
+
 def test_one_that_fails_or_is_missing_costs_the_others_nothing() -> None:
     fake = Fake()
     measured = sit(POSSIBLE, fake, 6, 7)
