@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.baselines.servers.base import HOST, Server
 from benchmarks.experiments.asker import request_of
 from benchmarks.experiments.base import Outcome
@@ -101,6 +102,22 @@ def starts(result: LoadResult, chosen: NDArray[np.bool_]) -> Counter[str]:
     """How many of the chosen requests found their instance in which state."""
     labels = (result.labels[at] for at in result.label_at[chosen])
     return Counter(state_of(label) for label in labels if label)
+
+
+def prove_warm(outcome: Outcome, platform: type[Server]) -> None:
+    """Makes sure that all right answers came from warm instances, by the word of the runtime.
+
+    Args:
+        outcome: of a load whose answers were labelled.
+        platform: who answered. The runtime must have said it of each; others say nothing.
+
+    Raises:
+        RuntimeError: it is not so.
+    """
+    says = issubclass(platform, Aetherless)
+    right = len(outcome.samples_ns) - sum(outcome.failures.values()) if says else 0
+    if dict(outcome.starts) != ({"warm": right} if right else {}):
+        raise RuntimeError(f"not all {right} answers were warm: {dict(outcome.starts)}")
 
 
 def payload_size_bytes(name: str, size: str, seed: int) -> int:

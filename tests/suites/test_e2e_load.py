@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.baselines.servers.uvicorn_in_process import UvicornInProcess
-from benchmarks.experiments import chain, linked, load_curve, package, transfer
+from benchmarks.experiments import chain, linked, load_curve, loads, package, transfer
 from benchmarks.experiments.base import Outcome, Trial, metadata_of
 from benchmarks.experiments.load_curve import HALF, RATES, LoadCurve, Point
 from benchmarks.harness import page_cache
@@ -72,9 +72,9 @@ def test_a_platform_that_saturates_says_so() -> None:
     assert max(one.samples_ns) > 40 * 10e6 - 100e6
 
 
-def _loaded(offered: float, achieved: float, starts: dict[str, int]) -> Outcome:
+def _loaded(offered: float, achieved: float) -> Outcome:
     more = {"offered_per_s": offered, "achieved_per_s": achieved}
-    return Outcome([1.0], starts=starts, doubts=["late"], more=more)
+    return Outcome([1.0], doubts=["late"], more=more)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,24 @@ def _loaded(offered: float, achieved: float, starts: dict[str, int]) -> Outcome:
 def test_saturated_is_above_the_capacity_or_not_carried(
     offered: float, achieved: float, saturated: bool
 ) -> None:
-    told = load_curve._told(_loaded(offered, achieved, {"warm": 1}), 100.0)
+    told = load_curve._told(_loaded(offered, achieved), 100.0)
     assert told.doubts[0] == "late"
     assert (len(told.doubts) == 2) is saturated
     assert told.more["capacity_per_s"] == 100.0
 
 
-def test_a_curve_refuses_what_is_not_warm() -> None:
-    with pytest.raises(RuntimeError, match="not all were warm"):
-        load_curve._told(_loaded(1, 1, {"warm": 1, "zygote": 1}), 100.0)
+@pytest.mark.parametrize("starts", [{"warm": 2}, {"warm": 1, "zygote": 2}, {}])
+def test_the_runtime_must_say_of_each_right_answer_that_it_was_warm(starts: dict[str, int]) -> None:
+    came = Outcome([1.0] * 4, failures={"reset": 1}, starts=starts)
+    with pytest.raises(RuntimeError, match="not all 3 answers were warm"):
+        loads.prove_warm(came, Aetherless)
+    came.starts = {"warm": 3}
+    loads.prove_warm(came, Aetherless)
+
+
+def test_other_platforms_say_nothing_of_it() -> None:
+    loads.prove_warm(Outcome([1.0]), UvicornInProcess)
+    loads.prove_warm(Outcome([1.0], failures={"timeout": 1}), Aetherless)
 
 
 def test_a_platform_that_answers_wrongly_has_no_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
