@@ -93,6 +93,12 @@ def test_the_ratio_interval_covers_the_ratio() -> None:
     assert hits / runs >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / runs)
 
 
+def test_the_ratio_is_the_median_of_the_rounds() -> None:
+    ones = [np.array([1.0])] * 6
+    ratios = [np.array([each]) for each in (9.0, 2.0, 4.0, 100.0, 3.0, 1.0)]
+    assert ratio_interval(ratios, ones) == (3.5, 1.0, 100.0)
+
+
 def test_too_few_or_unequal_rounds_have_no_ratio() -> None:
     rounds = [np.array([1.0])] * 6
     assert ratio_interval(rounds, rounds) == (1.0, 1.0, 1.0)

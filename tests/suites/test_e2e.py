@@ -105,7 +105,7 @@ def test_the_histogram_decodes_to_the_samples() -> None:
 def test_the_tail_to_median_ratio_needs_samples_beyond_the_p99() -> None:
     few = metadata_of(_sets(Outcome([1e6] * 999)))
     assert few["tail_to_median_ratio"] is None
-    slow = [1e6] * 980 + [5e6] * 20
+    slow = [1e6] * 600 + [2e6] * 380 + [5e6] * 20
     assert metadata_of(_sets(Outcome(slow)))["tail_to_median_ratio"] == 5
     none = metadata_of(_sets(Outcome([1e10] * 1000, {"timeout": 1000})))
     assert none["tail_to_median_ratio"] is None
@@ -125,6 +125,14 @@ def _run(name: str, samples: int = SAMPLES) -> dict[str, Outcome]:
         assert all(sample > 0 for sample in one.samples_ns)
         json.dumps(metadata_of(_sets(one)), allow_nan=False)
     return found
+
+
+def test_the_layers_of_each_request_add_up() -> None:
+    found = _run("layers_noop_empty")
+    by_layer = {name.rpartition("_")[2]: np.array(one.samples_ns) for name, one in found.items()}
+    total = by_layer.pop("total")
+    assert set(by_layer) == {"client", "gateway", "queue", "transport", "function"}
+    np.testing.assert_allclose(sum(by_layer.values()), total)
 
 
 @pytest.mark.parametrize("platform", ["aetherless", "uvicorn", "functions_framework"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.baselines.servers.aetherless import Aetherless
+from benchmarks.experiments import loads
 from benchmarks.experiments.asker import Asking, ask, ask_together, drive
 from benchmarks.experiments.base import Case
 from benchmarks.experiments.burst import _Kept
@@ -118,6 +119,14 @@ def _result(*answers: bytes, period_s: float = 0.2) -> LoadResult:
                 connections_before=2,
             )
         )
+
+
+def test_a_request_that_failed_counts_with_the_time_out() -> None:
+    busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    came = _result(answer(), busy)
+    latencies_ns = loads.latencies_ns(came)
+    assert latencies_ns.max() == loads.TIMEOUT_S * 1e9 > latencies_ns.min() > 0
+    assert len(latencies_ns) == 2
 
 
 def test_a_warm_burst_with_a_cold_one_is_repeated_whole() -> None:

@@ -46,6 +46,7 @@ def test_poisson_has_the_moments_of_its_closed_form() -> None:
         assert abs(share - quantile) < 4 * (quantile * (1 - quantile) / count) ** 0.5
     in_a_second = np.bincount((schedule.intended_ns // 10**9).astype(int), minlength=100)
     assert 0.4 < in_a_second.var() / in_a_second.mean() < 1.8  # 1, give or take 4 * (2 / 100)**0.5
+    assert schedule.intended_ns[0] > 0  # after a gap, too
     assert schedule.intended_ns.max() < duration_s * 1e9
     assert (np.diff(schedule.intended_ns) >= 0).all()
 

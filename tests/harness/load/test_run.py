@@ -8,6 +8,8 @@ import os
 import shutil
 import socket
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +271,29 @@ def test_a_generator_that_is_late_says_so() -> None:
         allowed = _load(port, check=slow, lag_bound_ns=60_000_000_000)
         came = run(allowed, watchdog_s=WATCHDOG_S)
     assert came.invalid is None and came.as_dict()["valid"] is True
+
+
+def test_the_lags_p99_is_what_makes_a_run_invalid() -> None:
+    with noop_server() as port:
+        came = run(_load(port), watchdog_s=WATCHDOG_S)
+    for late, invalid in ((10, False), (11, True)):  # of 1000
+        lag_ns = np.zeros(1000, dtype=np.int64)
+        lag_ns[:late] = came.lag_bound_ns + 1
+        assert (replace(came, lag_ns=lag_ns).invalid is not None) is invalid
+    lag_ns[:] = came.lag_bound_ns
+    assert replace(came, lag_ns=lag_ns).invalid is None
+
+
+def test_an_answer_that_comes_after_the_time_out_is_none() -> None:
+    def behave(connection: socket.socket, number: int) -> bool:
+        time.sleep(1.02)
+        return answering(HELLO)(connection, number)
+
+    # The generator looks for late requests every 100 ms: most of these come between two looks.
+    labelled = {"check": "tests.harness.load.checks:Greets", "check_arguments": {"word": "hello"}}
+    came = sent(behave, arrivals=constant(200, 0.1), timeout_s=1.0, **labelled)
+    assert came.failures == {"timeout": 20}
+    assert came.labelled == {}
 
 
 def test_bursts_open_what_they_need() -> None:
