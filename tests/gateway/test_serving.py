@@ -25,6 +25,8 @@ def test_a_function_answers_and_says_how_it_was_started(up: Start) -> None:
         phases
     )
     assert float(phases["gateway"]) > 0
+    told = re.findall(r"function;dur=([0-9.]+)", warm.headers["server-timing"])
+    assert float(told[0]) > 0  # also of a handler that does nothing
     assert 0 < float(phases["start-created"]) <= float(phases["start-ready"])
     assert float(phases["start-ready"]) <= float(phases["queue"])
     assert "start-ready" not in warm.headers["server-timing"]
