@@ -50,7 +50,7 @@ load: .venv/built ## a minute of wrk against the gateway: nothing may be lost
 	AETHERLESS_LOAD_S=60 $(BIN)/python -m pytest tests/gateway/test_load.py
 
 # Registered once with what asv finds out by itself; never asks.
-machine: .venv/built
+machine: .venv/installed
 	@test -f ~/.asv-machine.json && grep -q "\"$$(uname -n)\"" ~/.asv-machine.json || $(BIN)/asv machine --yes
 
 bench: machine ## measure HEAD: the quick pass, its JSON in data/, its history in html/

@@ -1,31 +1,35 @@
 """The compiled parts; everything else about the package stands in pyproject.toml."""
 
+import os
+
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 C_FOLDER = "aetherless_py/shm/_c"
-HEADERS = [f"{C_FOLDER}/{name}" for name in ("crc32.h", "layout.h", "wait.h")]
+INCLUDED = [f"{C_FOLDER}/{name}" for name in ("crc32.c", "crc32.h", "layout.h", "wait.h")]
 
 
-def extension(name: str, *more_sources: str) -> Extension:
+def extension(name: str) -> Extension:
     return Extension(
         f"aetherless_py.{name}",
-        [f"aetherless_py/{name.replace('.', '/')}.pyx", *more_sources],
+        [f"aetherless_py/{name.replace('.', '/')}.pyx"],
         include_dirs=[C_FOLDER],
-        depends=HEADERS,
+        depends=INCLUDED,
         extra_compile_args=["-O3", "-std=gnu11", "-D_GNU_SOURCE"],
     )
 
 
 setup(
+    # Each has one source of its own: they are compiled side by side.
+    options={"build_ext": {"parallel": len(os.sched_getaffinity(0))}},
     ext_modules=cythonize(
         [
             extension("shm.layout"),
             extension("shm.region"),
-            extension("shm.checksum", f"{C_FOLDER}/crc32.c"),
+            extension("shm.checksum"),
             extension("shm.side"),
-            extension("shm.producer", f"{C_FOLDER}/crc32.c"),
-            extension("shm.consumer", f"{C_FOLDER}/crc32.c"),
+            extension("shm.producer"),
+            extension("shm.consumer"),
             extension("shm.ring"),
             extension("channel"),
             extension("start.forks"),

@@ -5,6 +5,9 @@ from libc.stdint cimport uint32_t
 
 from aetherless_py.shm cimport native
 
+cdef extern from "crc32.c":
+    pass
+
 _KNOWN = (  # best first
     "x86-vpclmulqdq-avx512",
     "x86-vpclmulqdq-avx2",
