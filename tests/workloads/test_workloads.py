@@ -34,9 +34,7 @@ def _large(variant: str) -> bool:
     return variant in (f"items={LARGE}", f"vertices={LARGE}")
 
 
-SMALL = [
-    (name, v) for name, each in WORKLOADS.items() for v in each.variants if not _large(v)
-]
+SMALL = [(name, v) for name, each in WORKLOADS.items() for v in each.variants if not _large(v)]
 ALL = [(name, variant) for name, each in WORKLOADS.items() for variant in each.variants]
 NAMES = list(WORKLOADS)
 
