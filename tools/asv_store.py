@@ -11,21 +11,17 @@ statistics are lists in the order of ``itertools.product`` over ``params``, whos
 from __future__ import annotations
 
 import ast
-import contextlib
 import itertools
 import json
 import math
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
-import simdjson
-from numpy.typing import NDArray
 
 RESULT_FORMAT = 2
 BENCHMARKS_FORMAT = 2
@@ -39,24 +35,17 @@ _MOST_COMBINATIONS = 1_000_000
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
 
 
-def _plain(found: Any, _: bytes = b"") -> Any:
-    if isinstance(found, simdjson.Object):
-        return found.as_dict()
-    return found.as_list() if isinstance(found, simdjson.Array) else found
-
-
-def _quoted(data: bytes) -> bytes:
-    data = data.replace(b"-Infinity", b'"-Inf"')
-    return data.replace(b"Infinity", b'"Inf"').replace(b"NaN", b'"NaN"')
-
-
 class StoreError(Exception):
     """A file of the store cannot be used; the message names the file and says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What ``benchmarks.json`` says of one benchmark."""
+    """What ``benchmarks.json`` says of one benchmark.
+
+    ``asv_times`` says whether asv took the time itself (``time_*``). Its ``type`` does not tell: a
+    ``track_*`` that wants human units calls itself "time", too.
+    """
 
     name: str
     unit: str
@@ -64,29 +53,21 @@ class Benchmark:
     param_names: tuple[str, ...]
     version: str | None
     processes: int | None
-
-    @property
-    def asv_times(self) -> bool:
-        """Whether asv took the time itself (``time_*``).
-
-        Its ``type`` does not tell: a ``track_*`` that wants human units calls itself "time", too.
-        """
-        return self.name.rpartition(".")[2].startswith(("time_", "timeraw_"))
+    asv_times: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One benchmark at one combination of parameters, as measured.
 
-    ``samples`` is empty where the file holds none, and a single NaN where it holds anything else
-    than numbers. ``state`` is ``measured``, ``skipped`` (its setup said n/a) or ``failed`` (also:
-    not run).
+    ``samples`` is what the file holds; its values are not checked here. ``state`` is
+    ``measured``, ``skipped`` (its setup said n/a) or ``failed`` (also: not run).
     """
 
     benchmark: str
     parameters: tuple[str, ...]
     state: str
-    samples: NDArray[np.float64]
+    samples: list[Any] | None
     number: int
     started_at_ms: int | None
     duration_s: float
@@ -145,20 +126,26 @@ class StoreListing:
     problems: tuple[str, ...]
 
 
-def parse_json(data: bytes, plain: Callable[[Any, bytes], Any] = _plain) -> Any:
+def parse_json(data: bytes) -> Any:
     """Parse JSON as asv writes it, with bare ``NaN`` and ``Infinity``.
 
-    The fast parser refuses those words, so they are put in quotes and it tries again. A word that
-    stood inside a string breaks that string; the slow parser then decides. ``plain`` makes
-    Python's own objects of what the fast parser has found.
+    The fast parser refuses those words, so they are put in quotes and it tries again. A
+    word that stood inside a string breaks that string; the slow parser then decides.
     """
-    parser = simdjson.Parser()
-    # What it says of numbers of more than 64 bits and of too many brackets is no ValueError.
-    with contextlib.suppress(ValueError, RuntimeError):
-        return plain(parser.parse(data), data)
-    with contextlib.suppress(ValueError, RuntimeError):
-        quoted = _quoted(data)
-        return plain(parser.parse(quoted), quoted)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    quoted = (
+        data.replace(b"-Infinity", b'"-Inf"')
+        .replace(b"Infinity", b'"Inf"')
+        .replace(b"NaN", b'"NaN"')
+    )
+    if quoted != data:
+        try:
+            return orjson.loads(quoted)
+        except orjson.JSONDecodeError:
+            pass
     found = json.loads(data)
     # The slow parser lets half a character pass ("\\ud800"), which nobody can write or print.
     json.dumps(found, ensure_ascii=False).encode()
@@ -187,10 +174,10 @@ def read_bytes(path: Path) -> bytes:
         raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def load_json(path: Path, plain: Callable[[Any, bytes], Any] = _plain) -> Any:
-    """Parse a file (``parse_json``), or raise StoreError with its name and the reason."""
+def load_json(path: Path) -> Any:
+    """Parse a file, or raise StoreError with its name and the reason."""
     try:
-        return parse_json(read_bytes(path), plain)
+        return parse_json(read_bytes(path))
     except RecursionError as error:
         raise StoreError(f"{path}: nested too deeply to be a result file") from error
     except ValueError as error:
@@ -253,7 +240,7 @@ def list_store(store: Path) -> StoreListing:
 
 def read_result(path: Path, machine: str) -> ResultFile:
     """Read one result file of the named machine."""
-    raw = load_json(path, _plain_result)
+    raw = load_json(path)
     if not isinstance(raw, dict) or not all(key in raw for key in _REQUIRED):
         raise StoreError(f"{path}: foreign: not an asv result file")
     version = raw.get("version")
@@ -302,6 +289,7 @@ def _benchmark(name: str, raw: Mapping[str, Any]) -> Benchmark:
         param_names=tuple(str(item) for item in names) if isinstance(names, list) else (),
         version=None if raw.get("version") is None else str(raw["version"]),
         processes=processes if isinstance(processes, int) and processes > 0 else None,
+        asv_times=name.rpartition(".")[2].startswith(("time_", "timeraw_")),
     )
 
 
@@ -334,53 +322,12 @@ def _entries_of_row(path: Path, name: str, row: Mapping[str, Any]) -> Iterator[E
             benchmark=name,
             parameters=tuple(str(part) for part in combination),
             state=state,
-            samples=_numbers(taken),
+            samples=taken if isinstance(taken, list) and taken else None,
             number=number if type(number) is int and 0 < number <= LARGEST_WHOLE else 1,
             started_at_ms=int(started) if 0 <= started <= LATEST_MS else None,
             duration_s=duration if duration is not None and math.isfinite(duration) else 0.0,
             version=None if version is None else str(version),
         )
-
-
-def _plain_result(found: Any, data: bytes) -> Any:
-    """A result file with its samples as arrays, which spares an object for each of them."""
-    if not isinstance(found, simdjson.Object):
-        return _plain(found)
-    raw = {key: _plain(found[key]) for key in found if key != "results"}
-    rows, columns = found.get("results"), raw.get("result_columns")
-    if not isinstance(rows, simdjson.Object) or not isinstance(columns, list):
-        return _plain(found)
-    raw["results"] = {name: _plain_row(rows[name], columns) for name in rows}
-    # Lists among samples have been dissolved without a word.
-    if orjson.dumps(raw, default=lambda samples: []).count(b"[") != data.count(b"["):
-        raise ValueError("lists among samples")
-    return raw
-
-
-def _plain_row(row: Any, columns: list[Any]) -> Any:
-    if not isinstance(row, simdjson.Array):
-        return _plain(row)
-    # Later columns, if any, are none of asv's.
-    return [
-        [_plain_samples(each) for each in value]
-        if column == "samples" and isinstance(value, simdjson.Array)
-        else _plain(value)
-        for column, value in zip(columns, row, strict=False)
-    ]
-
-
-def _plain_samples(samples: Any) -> Any:
-    if isinstance(samples, simdjson.Array) and len(samples) > 0:
-        with contextlib.suppress(TypeError):  # not numbers only
-            return np.frombuffer(samples.as_buffer(of_type="d"))
-    return _plain(samples)
-
-
-def _numbers(samples: object) -> NDArray[np.float64]:
-    if isinstance(samples, np.ndarray):
-        return samples
-    found = [as_number(sample) for sample in samples] if isinstance(samples, list) else []
-    return np.array([math.nan] if None in found else found, dtype=np.float64)
 
 
 def _spread(path: Path, name: str, row: Mapping[str, Any], column: str, count: int) -> list[Any]:

@@ -35,10 +35,14 @@ class RunRecords:
 
     def find(self, entry: Entry) -> Record | None:
         """The record of the run that took these samples."""
-        if not self._by_key or not entry.samples.size:
+        if not self._by_key or not entry.samples:
             return None
-        named = tuple(fingerprint(entry.samples))
-        return self._by_key.get((entry.benchmark, entry.parameters, named))
+        try:
+            return self._by_key.get(
+                (entry.benchmark, entry.parameters, tuple(fingerprint(entry.samples)))
+            )
+        except TypeError:  # samples that are no numbers
+            return None
 
 
 def read_run_records(store: Path) -> tuple[RunRecords, list[str]]:

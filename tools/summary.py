@@ -8,9 +8,11 @@ parsing the file did. The tests hold the two together.
 from __future__ import annotations
 
 import math
+import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ _TAILS = (("p95_ns", 95), ("p99_ns", 99))
 class Request:
     """Samples to summarise: ``scale`` makes them nanoseconds, ``tails`` wants percentiles."""
 
-    samples: NDArray[np.float64]
+    samples: Sequence[object]
     scale: float
     tails: bool
 
@@ -45,18 +47,56 @@ def summarise(requests: Sequence[Request]) -> list[Summary | str]:
     for position, request in enumerate(requests):
         by_length[len(request.samples)].append(position)
     for length, positions in by_length.items():
-        if length == 0:
-            for position in positions:
-                answers[position] = "no samples"
-            continue
-        # As many at once as stay in the processor's cache.
-        height = max(1, _TOGETHER // length)
+        # A matrix that stays in the processor's cache, made once and used again.
+        height = min(len(positions), max(1, _TOGETHER // max(1, length)))
+        matrix = np.empty((height, length))
         for first in range(0, len(positions), height):
-            together = positions[first : first + height]
-            matrix = np.array([requests[position].samples for position in together])
-            with np.errstate(invalid="ignore", over="ignore"):
-                _summarise_rows(matrix, together, requests, answers)
+            _fill_and_summarise(matrix, positions[first : first + height], requests, answers)
     return answers
+
+
+@lru_cache(maxsize=256)
+def _packer(length: int) -> struct.Struct:
+    return struct.Struct(f"{length}d")
+
+
+def _fill_and_summarise(
+    matrix: NDArray[np.float64],
+    positions: Sequence[int],
+    requests: Sequence[Request],
+    answers: list[Summary | str],
+) -> None:
+    length = matrix.shape[1]
+    if length == 0:
+        for position in positions:
+            answers[position] = "no samples"
+        return
+    good: list[int] = []
+    pack = _packer(length).pack_into
+    for position in positions:
+        try:
+            # Several times faster than numpy's own way from a list of floats.
+            pack(matrix[len(good)], 0, *requests[position].samples)
+        except (struct.error, OverflowError):
+            answers[position] = "samples that are not finite numbers"
+            continue
+        good.append(position)
+    _refuse_truths(matrix, good, requests, answers)
+    with np.errstate(invalid="ignore", over="ignore"):
+        _summarise_rows(matrix[: len(good)], good, requests, answers)
+
+
+def _refuse_truths(
+    matrix: NDArray[np.float64],
+    positions: Sequence[int],
+    requests: Sequence[Request],
+    answers: list[Summary | str],
+) -> None:
+    """JSON's true and false have been packed as 1 and 0; only where there are any is it looked."""
+    rows = matrix[: len(positions)]
+    for row in np.flatnonzero(((rows == 0) | (rows == 1)).any(axis=1)).tolist():
+        if any(isinstance(sample, bool) for sample in requests[positions[row]].samples):
+            answers[positions[row]] = "samples that are not finite numbers"
 
 
 def _summarise_rows(
@@ -65,6 +105,8 @@ def _summarise_rows(
     requests: Sequence[Request],
     answers: list[Summary | str],
 ) -> None:
+    if not positions:
+        return
     length = matrix.shape[1]
     matrix *= np.array([requests[position].scale for position in positions])[:, np.newaxis]
     matrix.sort(axis=1)
@@ -87,6 +129,8 @@ def _summarise_rows(
     )  # fmt: skip
     for row, (least, most, mean, median, deviation, total) in enumerate(table):
         position = positions[row]
+        if answers[position]:
+            continue
         if not math.isfinite(total) or not math.isfinite(deviation):
             answers[position] = "samples that are not finite numbers"
             continue

@@ -18,9 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks.harness.asv_config import results_folder
 
 FOLDER_VARIABLE = "AETHERLESS_JOURNAL_DIR"
@@ -43,7 +40,7 @@ def folder() -> Path | None:
     return results_folder(Path(configured or ROOT) / "asv.conf.json") / "journal"
 
 
-def fingerprint(samples: Sequence[float] | NDArray[np.float64]) -> list[float]:
+def fingerprint(samples: Sequence[float]) -> list[float]:
     """What tells these samples from all others: how many, the first, the middle and the last."""
     return [len(samples), samples[0], samples[len(samples) // 2], samples[-1]]
 

@@ -552,7 +552,7 @@ def assert_two(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert export.main(arguments) == 2
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "write"])
+@pytest.mark.parametrize("step", ["tools.report._flush", "os.replace", "os.write"])
 def test_a_failing_disk_leaves_nothing(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -561,7 +561,7 @@ def test_a_failing_disk_leaves_nothing(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(f"os.{step}", fail)
+    monkeypatch.setattr(step, fail)
     assert run(store, tmp_path / "out") == 1
     assert list((tmp_path / "out").iterdir()) == []
 
