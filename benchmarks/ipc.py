@@ -40,19 +40,16 @@ QUICK_SIZES = [64, 1024, 65536]
 QUICK_UP_TO = {
     "shared_memory_spin": 64,
     "shared_memory_park": 64,
-    "shared_memory_zero_copy_unchecked": 64,
-    "shared_memory_json": 1024,
     "grpc": 64,
     "http_json": 64,
     "http_json_keepalive": 64,
     "http_json_uvicorn": 1024,
     "json_codec": 1024,
 }
+QUICK_WITHOUT = ("shared_memory_zero_copy_unchecked", "shared_memory_json")
 QUICK_STREAM_SIZES = [64]
-QUICK_WITHOUT_STREAMS = (
-    "grpc", "shared_memory_spin", "shared_memory_park", "shared_memory_zero_copy_unchecked",
-)  # fmt: skip
-QUICK_STREAM_ROUNDS = 2  # ratios without intervals
+QUICK_WITHOUT_STREAMS = (*QUICK_WITHOUT, "grpc", "shared_memory_spin", "shared_memory_park")
+QUICK_STREAM_ROUNDS = 1  # ratios without intervals
 QUICK_SAMPLES = 170  # six rounds of it still carry a p99
 QUICK_WARMUP = 50
 QUICK_STREAMS = 3
@@ -154,8 +151,9 @@ def _quick_part(
         else [size for size in sizes if size <= QUICK_UP_TO.get(method, size)]
         for method, sizes in calls.items()
     }
-    without = dict.fromkeys(QUICK_WITHOUT_STREAMS, "no part of the quick pass")
-    return calls, streams | without
+    reason = "no part of the quick pass"
+    calls |= dict.fromkeys(QUICK_WITHOUT, reason)
+    return calls, streams | dict.fromkeys(QUICK_WITHOUT_STREAMS, reason)
 
 
 def setup_cache() -> dict[str, Any]:

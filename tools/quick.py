@@ -25,10 +25,10 @@ PATTERNS = {
     # One process of asv's a result: what the quick pass leaves out is not even asked for.
     "cold_start": rf"^cold_start\.(Ready|FirstResponse|LastReady)\..*\('({_COLD})'\)$",
     "e2e": rf"^e2e_latency\.Latency\..*\('({_E2E})'\)$",
-    "ipc": r"^ipc\.(RoundTrip\..*, 64\)"
-    r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|grpc|http_json|_keepalive)').*, 1024\)"
+    "ipc": r"^ipc\.(RoundTrip\.(?!.*(_unchecked|memory_json)').*, 64\)"
+    r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|memory_json|grpc|http_json|_keepalive)').*, 1024\)"
     r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|grpc|json.*)').*, 65536\)"
-    r"|OneWay\.(?!.*(_spin|_park|_unchecked|grpc)').*, 64\))$",
+    r"|OneWay\.(?!.*(_spin|_park|_unchecked|memory_json|grpc)').*, 64\))$",
 }
 # A Unix socket that asv makes in the temporary folder.
 _SOCKET = "/asv-forkserver-12345678/socket"

@@ -26,6 +26,7 @@ STARTS = ("spawn", "zygote", "criu")
 AWAKE_S = 0.005  # longer than an instance waits awake
 GONE_S = 0.05  # in which an instance is ended, and what it has used up is there again
 QUICK_COUNT = 40
+QUICK_PAUSED_COUNT = 15  # where most of a sample's time is the pause before it
 # A request of these takes less than a millisecond.
 _SHORT = ("noop", "echo", "json-document")
 
@@ -41,12 +42,11 @@ class OneAtATime(Trial):
         orchestrator: options of the runtime, where it is the platform.
     """
 
-    quick_samples = QUICK_COUNT
-
     def __init__(
         self, case: Case, size: str, samples: int, pause_s: float = 0.0, **orchestrator: Any
     ) -> None:
         self.name, self.cases, self.samples = case.name, (case,), samples
+        self.quick_samples = QUICK_PAUSED_COUNT if pause_s else QUICK_COUNT
         self._size, self._pause_s, self._orchestrator = size, pause_s, orchestrator
 
     def missing(self) -> str | None:
