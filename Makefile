@@ -6,7 +6,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtimes bench machine publish history compare test kills load lint clean
+.PHONY: help build runtimes bench machine publish history compare test slow kills load lint clean
 
 N ?= 10
 BASE ?= main
@@ -40,7 +40,10 @@ lint: .venv/built ## style, types, direction of imports
 	$(BIN)/lint-imports
 
 test: lint ## everything that must hold: lint, types, import direction, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: .venv/built ## tests that take longer: whole runs, loads, random kills
+	$(BIN)/python -m pytest -m slow
 
 kills: .venv/built ## 500 random kills under load, 200 of each way of starting at any moment
 	AETHERLESS_KILLS=500 $(BIN)/python -m pytest tests/gateway/test_kills.py

@@ -803,6 +803,7 @@ def test_bad_arguments_leave_nothing() -> None:
     channel.unlink()
 
 
+@pytest.mark.slow
 def test_a_hundred_kills_in_the_middle_of_calls(channel: Channel) -> None:
     """Each call is answered rightly or raises; none hangs, and the channel stays sound."""
     choose = np.random.default_rng(11)

@@ -18,13 +18,13 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from aetherless_py.shm cimport native
-
-cdef extern from "crc32.c":
-    pass
 from aetherless_py.shm.native cimport aether_frame
 from aetherless_py.shm.side cimport (
     ALIGN_MASK, BATCH_BYTES, Side, clipped, crc_seed, deadline, frame_crc, publish, take_buffer,
 )
+
+cdef extern from "crc32.c":
+    pass
 
 
 @cython.final

@@ -220,9 +220,10 @@ class Instance:
         created_ns, phases.interpreter_ns, phases.imported_ns = (
             mark if mark > phases.asked_ns else None for mark in marks
         )
-        # Who has created it may have come to the clock later than the new process did.
-        created = (phases.created_ns or created_ns, phases.interpreter_ns)
-        phases.created_ns = min(filter(None, created), default=None)
+        phases.created_ns = phases.created_ns or created_ns
+        if phases.created_ns is not None and phases.interpreter_ns is not None:
+            # Who has created it may have come to the clock later than the new process did.
+            phases.created_ns = min(phases.created_ns, phases.interpreter_ns)
 
     def _send(self, connection: socket.socket, data: bytes, deadline_ns: int) -> None:
         left = memoryview(data)

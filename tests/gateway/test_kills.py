@@ -17,12 +17,15 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aetherless_py.start.criu import Criu
 from tests.gateway.conftest import Start
 from tests.gateway.crowd import Crowd
 from tests.gateway.up import Up, eventually
+
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("AETHERLESS_KILLS", "60"))
 SEED = int(os.environ.get("AETHERLESS_TEST_SEED", random.SystemRandom().randrange(1 << 32)))

@@ -17,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.gateway.conftest import Start
 from tests.gateway.up import Up, eventually
 
+pytestmark = pytest.mark.slow
+
 SECONDS = int(os.environ.get("AETHERLESS_LOAD_S", "3"))
 CONNECTIONS = 32
 

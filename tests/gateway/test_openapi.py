@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.gateway.conftest import Start
+
+pytestmark = pytest.mark.slow
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/openapi.yaml"
 EXAMPLES = 15  # of each operation; the seed is fixed, so that they are always the same

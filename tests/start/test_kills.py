@@ -23,6 +23,8 @@ from aetherless_py.start.pool import WarmPool
 from tests.start.support import descriptors, function, prepared, snapshots
 from tests.suites.starts.support import leaves_nothing
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("AETHERLESS_KILLS", "60"))
 SEED = int(os.environ.get("AETHERLESS_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 

@@ -144,6 +144,7 @@ def test_a_crowd(platform: str) -> None:
     assert one.more["loop"] == "closed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["protocol_noop", "payload_echo_bytes6291456"])
 def test_platforms_side_by_side(name: str) -> None:
     found = _run(name)
@@ -210,6 +211,7 @@ def test_who_comes_after_the_keep_alive_time_finds_no_instance(idle: str, share:
     assert bool(one.more["phases"]) == bool(share)
 
 
+@pytest.mark.slow
 def test_a_whole_quick_run(tmp_path: Path) -> None:
     arguments = ["--quick", "--category", "e2e", "--iterations", "2", "--output", str(tmp_path)]
     began = time.time()

@@ -18,6 +18,8 @@ from benchmarks.harness.load.arrivals import poisson_of
 from benchmarks.harness.processes import ChildFailedError
 from tools.working_tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 4
 SEED = 5
 

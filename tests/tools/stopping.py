@@ -24,7 +24,7 @@ def starts(arguments: list[str], temporary: Path) -> Iterator[subprocess.Popen[s
         [sys.executable, *arguments],
         cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)}, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        preexec_fn=_with_all_signals,
+        preexec_fn=with_all_signals,
     )  # fmt: skip
     try:
         yield process
@@ -53,7 +53,7 @@ def stop_while_measuring(process: subprocess.Popen[str], number: int) -> str:
     return shown
 
 
-def _with_all_signals() -> None:
+def with_all_signals() -> None:
     # A shell's background job ignores some, and so would all that it starts.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

@@ -13,6 +13,7 @@ from benchmarks.cold_start import Case
 from tools import baseline, cold_start_baseline, report
 
 
+@pytest.mark.slow
 def test_a_real_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

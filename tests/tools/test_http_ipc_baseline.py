@@ -13,6 +13,7 @@ from tests.tools.stopping import starts, stop_while_measuring
 from tools import http_ipc_baseline, report
 
 
+@pytest.mark.slow
 def test_a_real_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

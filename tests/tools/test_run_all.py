@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.stopping import with_all_signals
+
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "run_all.sh"
 CATEGORIES = ("ring_buffer", "ipc", "cold_start", "e2e")
 PYTHON = """#!/bin/bash
@@ -46,7 +48,7 @@ def run_all(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [root / "tools/run_all.sh", *arguments],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=with_all_signals,
     )  # fmt: skip
 
 

@@ -232,6 +232,7 @@ def test_nothing_is_left(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not list(tmp_path.rglob("*"))
 
 
+@pytest.mark.slow
 def test_the_runtime(up: Start) -> None:
     served = [each for each in WORKLOADS.values() if each.missing() is None]
     runtime = up(

@@ -29,6 +29,7 @@ def test_it_finds_the_highest_rate_that_holds(monkeypatch: pytest.MonkeyPatch) -
     assert asked.count(8000) == ceiling.ATTEMPTS
 
 
+@pytest.mark.slow
 def test_the_command_measures() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.harness.load.ceiling", "--seconds", "0.1"],
