@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.baselines.servers.base import ADAPTERS, HOST, ROOT, Server
+from benchmarks.baselines.servers.base import ADAPTERS, HOST, Server
 
 FUNCTION = "f"
 
@@ -55,7 +55,7 @@ class Aetherless(Server):
         }
         file = self.folder / "functions.yaml"
         file.write_text(json.dumps(configuration))  # which is YAML, too
-        return [sys.executable, "-m", "aetherless_py.cli", "up", "-c", str(file)]
+        return [sys.executable, "-P", "-m", "aetherless_py.cli", "up", "-c", str(file)]
 
     def _configured(self, name: str, own: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -65,7 +65,7 @@ class Aetherless(Server):
             **self.function,
             **own,
             "environment": {
-                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ADAPTERS)]),
+                "PYTHONPATH": os.pathsep.join([str(self.library), str(ADAPTERS)]),
                 **self.function.get("environment", {}),
                 **own.get("environment", {}),
             },

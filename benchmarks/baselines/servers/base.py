@@ -53,6 +53,7 @@ class Server(abc.ABC):
     Attributes:
         port: where it listens, once it is up.
         path: what is to be asked for.
+        library: the folder in which its processes find `benchmarks`.
         pid: of its first process.
         settings: variables by which somebody's own settings would change what is measured; of
             this process's it gets all but these.
@@ -86,7 +87,12 @@ class Server(abc.ABC):
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             free.bind((HOST, 0))
             self.port = free.getsockname()[1]
-        paths = [str(ROOT), str(ADAPTERS), os.environ.get("PYTHONPATH", "")]
+        # Beside `benchmarks` lies the source of the package under test, which must not hide the
+        # installed build: so it is found where nothing else is.
+        self.library = self.folder / "library"
+        self.library.mkdir()
+        (self.library / "benchmarks").symlink_to(ROOT / "benchmarks")
+        paths = [str(self.library), str(ADAPTERS), os.environ.get("PYTHONPATH", "")]
         inherited = {name: value for name, value in os.environ.items() if name not in self.settings}
         try:
             with (self.folder / "output").open("w") as output:
