@@ -337,6 +337,7 @@ def _holds(pid_folder: str, inode: int) -> int:
     return held
 
 
+@pytest.mark.slow
 def test_a_fork_of_another_thread_keeps_no_descriptor_of_the_ring(ring: RingBuffer) -> None:
     inode = (SHM / ring.name[1:]).stat().st_ino
     stop = threading.Event()
@@ -353,7 +354,7 @@ def test_a_fork_of_another_thread_keeps_no_descriptor_of_the_ring(ring: RingBuff
     thread = threading.Thread(target=churn)
     thread.start()
     try:
-        for _ in range(200):
+        for _ in range(400):
             pid = os.fork()
             if pid == 0:
                 os._exit(_holds("/proc/self", inode))

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -297,7 +298,7 @@ def test_a_start_that_cannot_be_is_no_start(
     assert "no start of the measurement stored" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [-1e-9, True, None, "1e-6", 10**400, [1e-6], []])
+@pytest.mark.parametrize("wrong", [-1e-9, True, False, None, "1e-6", 10**400, [1e-6], []])
 def test_samples_that_are_no_durations_are_refused(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: Any
 ) -> None:
@@ -552,16 +553,20 @@ def assert_two(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert export.main(arguments) == 2
 
 
-@pytest.mark.parametrize("step", ["tools.report._flush", "os.replace", "os.write"])
+@pytest.mark.parametrize("step", ["os.fsync", "tools.report._libc", "os.replace", "os.write"])
 def test_a_failing_disk_leaves_nothing(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    write_result(store, {WRITE: write_row(), "ipc.Pair.track_roundtrip": row([SAMPLES])})
+    rows = {WRITE: write_row(), "ipc.Pair.track_roundtrip": row([SAMPLES])}
+    if step == "os.fsync":  # one file alone is flushed by that
+        del rows["ipc.Pair.track_roundtrip"]
+    write_result(store, rows)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(step, fail)
+    failing = SimpleNamespace(syncfs=lambda _: -1) if step == "tools.report._libc" else fail
+    monkeypatch.setattr(step, failing)
     assert run(store, tmp_path / "out") == 1
     assert list((tmp_path / "out").iterdir()) == []
 
