@@ -7,11 +7,13 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
 
 from benchmarks.baselines.servers import SERVERS, server
+from benchmarks.baselines.servers.aetherless import Aetherless, AetherlessProxied
 from benchmarks.baselines.servers.base import Server, ServerError
 from benchmarks.baselines.starts import oci
 from benchmarks.workloads.registry import WORKLOADS
@@ -31,6 +33,25 @@ def test_noop_is_answered(kind: type[Server]) -> None:
         port = one.port
         assert listens(port)
     assert not listens(port)
+
+
+def test_what_is_installed_is_measured_and_not_what_lies_beside_the_benchmarks(
+    kind: type[Server],
+) -> None:
+    with kind("noop") as one:
+        for entry in psutil.Process(one.pid).environ()["PYTHONPATH"].split(os.pathsep):
+            assert not (Path(entry) / "aetherless_py").exists()
+
+
+@pytest.mark.parametrize("runtime", [Aetherless, AetherlessProxied])
+def test_what_is_installed_is_measured_and_not_what_lies_here(
+    runtime: type[Aetherless], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "aetherless_py").mkdir()
+    (tmp_path / "aetherless_py" / "__init__.py").write_text("raise SystemExit('the wrong one')\n")
+    monkeypatch.chdir(tmp_path)
+    with runtime("noop") as one, Client(one) as client:
+        client.check("noop", "empty")
 
 
 def test_bodies_come_back_as_they_were(kind: type[Server]) -> None:
