@@ -35,7 +35,7 @@ WARMUP = 100
 STREAMS = 5  # of each round
 
 # The quick pass: every way at 64 B, and of larger messages what does not take long for the little
-# that it adds. `tools/quick.py` asks for the same.
+# that it adds.
 QUICK_SIZES = [64, 1024, 65536]
 QUICK_UP_TO = {
     "shared_memory_spin": 64,
@@ -141,10 +141,10 @@ def _possible(methods: list[str], sizes: list[int], streaming: bool) -> dict[str
     return possible
 
 
-def _quick_part(
+def quick_part(
     calls: dict[str, Any], streams: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What of it the quick pass measures."""
+    """What of round trips and streams the quick pass measures; `tools/quick.py` asks for it."""
     calls = {
         method: sizes
         if isinstance(sizes, str)
@@ -171,7 +171,7 @@ def setup_cache() -> dict[str, Any]:
         STREAM_METHODS, QUICK_STREAM_SIZES if quick else STREAM_SIZES, True
     )
     if quick:
-        possible, possible_streams = _quick_part(possible, possible_streams)
+        possible, possible_streams = quick_part(possible, possible_streams)
     calls = sit(
         possible,
         lambda method, order: roundtrips(method, order, count, cpus, warmup),

@@ -15,20 +15,33 @@ import shlex
 import tempfile
 
 from aetherless_py.start.readiness import LONGEST_PATH
-from benchmarks import cold_start, e2e_latency
+from benchmarks import cold_start, e2e_latency, ipc
 
 _COLD = "|".join(case.name for case in cold_start.QUICK)
 _E2E = "|".join(map(re.escape, e2e_latency.QUICK))
+
+
+def _ipc() -> str:
+    calls, streams = ipc.quick_part(
+        dict.fromkeys(ipc.ROUNDTRIP_METHODS, ipc.QUICK_SIZES),
+        dict.fromkeys(ipc.STREAM_METHODS, ipc.QUICK_STREAM_SIZES),
+    )
+    chosen = [
+        rf"{suite}\..*\('{method}', ({'|'.join(map(str, sizes))})\)"
+        for suite, part in (("RoundTrip", calls), ("OneWay", streams))
+        for method, sizes in part.items()
+        if not isinstance(sizes, str)
+    ]
+    return rf"^ipc\.({'|'.join(chosen)})$"
+
+
 # A regular expression for `asv run --bench`, matched against "module.Class.method(parameters)".
 PATTERNS = {
     "ring_buffer": r"^ring_buffer\..*\.track_.*",
     # One process of asv's a result: what the quick pass leaves out is not even asked for.
     "cold_start": rf"^cold_start\.(Ready|FirstResponse|LastReady)\..*\('({_COLD})'\)$",
     "e2e": rf"^e2e_latency\.Latency\..*\('({_E2E})'\)$",
-    "ipc": r"^ipc\.(RoundTrip\.(?!.*(_unchecked|memory_json)').*, 64\)"
-    r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|memory_json|grpc|http_json|_keepalive)').*, 1024\)"
-    r"|RoundTrip\.(?!.*(_spin|_park|_unchecked|grpc|json.*)').*, 65536\)"
-    r"|OneWay\.(?!.*(_spin|_park|_unchecked|memory_json|grpc)').*, 64\))$",
+    "ipc": _ipc(),
 }
 # A Unix socket that asv makes in the temporary folder.
 _SOCKET = "/asv-forkserver-12345678/socket"

@@ -70,7 +70,7 @@ def test_the_quick_pass_takes_samples_of_each_suite() -> None:
 
 
 def test_the_quick_pass_asks_for_what_its_sitting_measures() -> None:
-    calls, streams = ipc._quick_part(
+    calls, streams = ipc.quick_part(
         dict.fromkeys(ipc.ROUNDTRIP_METHODS, ipc.QUICK_SIZES),
         dict.fromkeys(ipc.STREAM_METHODS, ipc.QUICK_STREAM_SIZES),
     )
