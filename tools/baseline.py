@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +14,10 @@ import numpy as np
 from benchmarks.harness.measurement import warnings_of
 from benchmarks.harness.metrics import LatencyMetrics
 from benchmarks.harness.system_info import SystemInfo
-from tools import report
+from tools import report, working_tree
 from tools.command import Parser, Stopped, can_be_written, iteration_count, stopped_by_signals
 from tools.table import print_table
 
-ROOT = Path(__file__).resolve().parents[1]
 # Results in the standard form, a line for each thing that this machine lacks, and one for each that
 # failed.
 Measured = tuple[list[dict[str, Any]], list[str], list[str]]
@@ -126,9 +124,6 @@ def result(
 def commit() -> str:
     """The hash of this tree's commit; "unknown" without one, or without git."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
-        )
-    except OSError:
+        return working_tree.commit()
+    except working_tree.NoCommitError:
         return "unknown"
-    return done.stdout.strip() or "unknown"

@@ -47,7 +47,11 @@ def doubts() -> list[str]:
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:  # there is no git here
+        return subprocess.CompletedProcess(command, 127, "", str(error))
 
 
 def _moments(*patterns: str) -> list[float]:
