@@ -44,7 +44,6 @@ Exit status: 0 done; 1 it failed, or a function answered 400 or more; 2 the comm
 configuration is wrong. A SIGHUP, or `aetherless reload`, makes a runtime read its file again.
 """
 
-_LONGEST_S = 86400
 _OF_URLS = "%/?:@!$&'()*+,;=[]"  # what stands in a path and a query as it is: RFC 3986, section 3
 
 
@@ -53,18 +52,22 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0.001 <= (time_s := float(text)) <= _LONGEST_S:
-            return time_s
-    raise argparse.ArgumentTypeError(f"{text!r} is not within 0.001 to {_LONGEST_S} seconds")
+def _within(
+    kind: Callable[[str], float], least: float, most: float, unit: str = ""
+) -> Callable[[str], float]:
+    """What takes a number between two bounds from the command line."""
+
+    def number(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if least <= (found := kind(text)) <= most:
+                return found
+        raise argparse.ArgumentTypeError(f"{text!r} is not within {least} to {most}{unit}")
+
+    return number
 
 
-def _port_number(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        if 1 <= (port := int(text)) <= 65535:
-            return port
-    raise argparse.ArgumentTypeError(f"{text!r} is not within 1 to 65535")
+_seconds = _within(float, 0.001, 86400, " seconds")
+_port_number = _within(int, 1, 65535)
 
 
 def main(arguments: list[str] | None = None) -> int:

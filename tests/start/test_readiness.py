@@ -136,28 +136,23 @@ def test_another_process_cannot_speak_for_it(door: Door) -> None:
     assert expect(door, code) == b"the right one"
 
 
-def test_another_process_cannot_speak_through_its_connection(door: Door) -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [(b"", b"READY", "another process"), (b"REA", b"DY", "several processes")],
+    ids=["another process", "two together"],
+)
+def test_another_process_cannot_speak_through_its_connection(
+    door: Door, before: bytes, after: bytes, words: str
+) -> None:
+    code = f"""
         c = connect()
+        c.send({before!r})
         if os.fork() == 0:
-            c.send(b"READY")
+            c.send({after!r})
             os._exit(0)
         time.sleep(60)
         """
-    with pytest.raises(errors.HandshakeError, match="another process"):
-        expect(door, code)
-
-
-def test_two_processes_cannot_say_it_together(door: Door) -> None:
-    code = """
-        c = connect()
-        c.send(b"REA")
-        if os.fork() == 0:
-            c.send(b"DY")
-            os._exit(0)
-        time.sleep(60)
-        """
-    with pytest.raises(errors.HandshakeError, match="several processes"):
+    with pytest.raises(errors.HandshakeError, match=words):
         expect(door, code)
 
 
