@@ -82,7 +82,7 @@ def ask(what: Asking) -> dict[str, Any]:
     return dict(run_fresh(Task(f"{__name__}:drive", asdict(what), None), watchdog_s))
 
 
-def ask_together(to: Server, name: str, size: str, count: int) -> None:
+def ask_together(to: Server, name: str, size: str, count: int) -> set[str]:
     """Asks so many times at once, each over a connection of its own, from this process.
 
     The server is held while they are sent: it finds them all together, however long that takes.
@@ -91,6 +91,9 @@ def ask_together(to: Server, name: str, size: str, count: int) -> None:
         to: the server, which is up.
         name, size: of the workload and its variant, whose request is small.
         count: how many requests.
+
+    Returns:
+        The instances that answered, where the server names them.
 
     Raises:
         OSError: a request failed.
@@ -113,6 +116,8 @@ def ask_together(to: Server, name: str, size: str, count: int) -> None:
         for each in connections:
             each.receive()
             asked.check(size, 0, each.status, each.headers, each.body)
+        told = {each.headers.get("x-aether-instance") for each in connections}
+        return {instance for instance in told if instance}
     finally:
         for each in connections:
             each.close()

@@ -42,7 +42,7 @@ from benchmarks.workloads.registry import Workload, workload
 
 START = "zygote"  # the runtime's own choice
 _MOST_RECOLLECTED = 4  # times as many as are wanted: then something else is wrong
-_MOST_TRIES = 5
+_MOST_TRIES = 20
 
 
 class Burst(Trial):
@@ -106,20 +106,20 @@ class Burst(Trial):
 
 
 def _bring_up(one: Aetherless, asked: Workload, size: str, count: int) -> None:
-    """Has so many instances up, and idle, each of which has answered before.
+    """Has so many instances up, each of which has answered before.
 
     Raises:
         RuntimeError: they do not come.
     """
-    idle = 0
+    answered: set[str] = set()
     for _ in range(_MOST_TRIES):
-        ask_together(one, asked.name, size, count)
-        if idle == count:  # so that each has answered once
+        # One that is done early may answer twice, in the place of one that is up only then.
+        answered |= ask_together(one, asked.name, size, count)
+        if len(answered) == count:
             return
         while one.instances("starting"):
             time.sleep(0.005)
-        idle = one.instances("idle")
-    raise RuntimeError(f"of {count} instances {idle} are idle")
+    raise RuntimeError(f"of {count} instances {len(answered)} have answered")
 
 
 class _Kept:

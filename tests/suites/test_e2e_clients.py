@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks.baselines.servers.aetherless import Aetherless
+from benchmarks.baselines.servers.base import Server
+from benchmarks.experiments import burst as bursts
 from benchmarks.experiments import loads
 from benchmarks.experiments.asker import Asking, ask, ask_together, drive
 from benchmarks.experiments.base import Case
@@ -17,7 +19,7 @@ from benchmarks.harness.load.request import Request
 from benchmarks.harness.load.result import LoadResult
 from benchmarks.harness.load.run import Load, run
 from benchmarks.harness.processes import ChildFailedError
-from benchmarks.workloads.registry import WrongAnswer
+from benchmarks.workloads.registry import WrongAnswer, workload
 from tests.harness.load.servers import Behaviour, answering, closing_after, serving
 
 
@@ -89,7 +91,7 @@ def test_a_server_that_closes() -> None:
 def test_a_server_is_held_until_all_have_asked() -> None:
     with Aetherless("noop", orchestrator={"max_instances": 16}) as one:
         for _ in range(2):
-            ask_together(one, "noop", "empty", 16)
+            assert ask_together(one, "noop", "empty", 16)
             until = time.monotonic() + 60
             while one.instances("idle") != 16:
                 assert time.monotonic() < until, one.instances("idle")
@@ -100,6 +102,24 @@ def test_a_server_is_held_until_all_have_asked() -> None:
 
 
 # -- bursts --------------------------------------------------------------------------------------
+
+
+def test_instances_are_up_when_each_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([1, 3, 4, 4])  # as if one instance had answered several requests
+
+    def fewer(to: Server, name: str, size: str, _count: int) -> set[str]:
+        return ask_together(to, name, size, next(counts))
+
+    monkeypatch.setattr(bursts, "ask_together", fewer)
+    with Aetherless("noop", orchestrator={"max_instances": 4}) as one:
+        bursts._bring_up(one, workload("noop"), "empty", 4)
+        ask_together(one, "noop", "empty", 4)
+        [starts] = one.starts().values()
+        assert starts["zygote"] == 4  # none of them answers for the first time afterwards
+        monkeypatch.setattr(bursts, "_MOST_TRIES", 2)
+        counts = iter([1, 1])
+        with pytest.raises(RuntimeError, match=r"of 5 instances [12] have answered"):
+            bursts._bring_up(one, workload("noop"), "empty", 5)
 
 
 def _case(start_mode: str) -> Case:
