@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import email.utils
 import errno
+import gc
 import logging
 import os
 import resource
@@ -271,5 +272,7 @@ def serve(read: Callable[[], Config], told: Callable[[str], object]) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    gc.collect()
+    gc.freeze()  # what is here now stays: to look through it again would keep requests waiting
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Server(read, told).run(config))

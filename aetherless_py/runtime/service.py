@@ -288,7 +288,7 @@ class Service:
 
     async def _end(self, serving: Serving, grace_s: float) -> None:
         try:
-            await self._loop.run_in_executor(self._enders, serving.instance.stop, grace_s)
+            await self._loop.run_in_executor(self._enders, serving.stop, grace_s)
         except Exception:
             log.exception("%s: instance %s", self.function.id, serving.instance.id)
         serving.become(State.STOPPED)

@@ -112,6 +112,14 @@ class Serving(abc.ABC):
         self._loop.remove_reader(self.instance.printed.fileno())
         self._loop.remove_reader(self._ended_fd)
 
+    def stop(self, grace_s: float) -> None:
+        """Ends the process, when all else is closed. Waits, so it belongs into a thread.
+
+        Args:
+            grace_s: how long the process may take to end by itself.
+        """
+        self.instance.stop(grace_s)
+
 
 class PythonServing(Serving):
     """A Python function behind a channel.
@@ -184,6 +192,13 @@ class PythonServing(Serving):
         """As `Serving.close`."""
         super().close()
         self._line.close()
+
+    def stop(self, grace_s: float) -> None:
+        """As `Serving.stop`."""
+        try:
+            super().stop(grace_s)
+        finally:
+            self._line.free()
 
 
 class ExecutableServing(Serving):

@@ -17,4 +17,5 @@ cdef class Region:
 
     cdef int map(self, bint populate) except -1
     cdef int reopen(self) except -1
+    cdef void let_go(self) noexcept nogil
     cpdef close(self)

@@ -311,6 +311,9 @@ cdef class Region:
 
     cpdef close(self):
         """Counts no longer among the segment's users; the mapping stays while anything refers to it."""
+        self.let_go()
+
+    cdef void let_go(self) noexcept nogil:
         if self.fd >= 0:
             native.aether_lock_give(self.fd, native.AETHER_LOCK_USERS, 1)
             native.aether_close(&self.fd)
@@ -367,6 +370,8 @@ cdef class Region:
         return open_held(f"/proc/self/fd/{self.fd}", 0)
 
     def __dealloc__(self):
-        if self.control != NULL:
-            munmap(self.control, self.mapped_bytes)
-        self.close()
+        # Megabytes may have to be given back: the other threads go on meanwhile.
+        with nogil:
+            if self.control != NULL:
+                munmap(self.control, self.mapped_bytes)
+            self.let_go()
