@@ -92,6 +92,11 @@ cdef bint holds_objects(const char *format) noexcept:
     return False
 
 
+# At once: the kernel waits for a grace period, some 20 ms, where a process that registers has
+# several threads or is looked at by another one. A fork inherits it.
+native.aether_fence_register()
+
+
 # The mapping must outlive __dealloc__, which tells the peer: the collector may not clear it before.
 @cython.no_gc_clear
 cdef class Side:
