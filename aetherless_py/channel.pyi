@@ -17,6 +17,7 @@ class Channel:
         name: str | None = None,
         checksum: bool = True,
         wait: Wait = "adaptive",
+        populate: bool = True,
     ) -> Self: ...
     @classmethod
     def attach(cls, name: str, wait: Wait = "adaptive", populate: bool = True) -> Self: ...

@@ -73,7 +73,9 @@ cdef class Channel:
         self.name = requests.name
 
     @classmethod
-    def create(cls, capacity_bytes=1 << 20, name=None, checksum=True, wait="adaptive"):
+    def create(
+        cls, capacity_bytes=1 << 20, name=None, checksum=True, wait="adaptive", populate=True
+    ):
         """Makes a channel.
 
         Args:
@@ -82,13 +84,16 @@ cdef class Channel:
             checksum: CRC-32 over every message.
             wait: how this process waits: "adaptive" spins for 20 us, yields to 60 us, then sleeps;
                 "spin" never sleeps; "yield" yields for 500 us, then sleeps; "park" sleeps at once.
+            populate: as for `RingBuffer.create`.
 
         Raises:
             As `RingBuffer.create`.
         """
-        requests = RingBuffer.create(capacity_bytes, name, checksum)
+        requests = RingBuffer.create(capacity_bytes, name, checksum, populate)
         try:
-            responses = RingBuffer.create(capacity_bytes, requests.name + _RESPONSES, checksum)
+            responses = RingBuffer.create(
+                capacity_bytes, requests.name + _RESPONSES, checksum, populate
+            )
             return cls(requests, responses, wait, True)
         except BaseException:
             requests.unlink()

@@ -31,17 +31,22 @@ class Stock:
         try:
             return self._ready.popleft()
         except IndexError:
-            return Channel.create(self._capacity_bytes)
+            return self._make()
 
     def fill(self) -> None:
         """Makes up for those that were taken."""
         while len(self._ready) < self._size and not self._closed:
-            made = Channel.create(self._capacity_bytes)
+            made = self._make()
             with self._lock:
                 if not self._closed:
                     self._ready.append(made)
                     continue
             discard(made)
+
+    def _make(self) -> Channel:
+        # Mapped page by page as messages come: to map all of it takes longer than to allocate it,
+        # and few instances see a message on each of its pages.
+        return Channel.create(self._capacity_bytes, populate=False)
 
     def close(self) -> None:
         """Removes those that are left. May be called again."""

@@ -13,7 +13,9 @@ class Region:
     checksum: bool
     fd: int
     @classmethod
-    def create(cls, capacity_bytes: int, name: str | None, checksum: bool) -> Self: ...
+    def create(
+        cls, capacity_bytes: int, name: str | None, checksum: bool, populate: bool = True
+    ) -> Self: ...
     @classmethod
     def attach(cls, name: str, populate: bool = True) -> Self: ...
     @property

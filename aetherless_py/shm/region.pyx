@@ -239,7 +239,7 @@ cdef class Region:
         self.fd = -1
 
     @staticmethod
-    def create(capacity_bytes, name, checksum):
+    def create(capacity_bytes, name, checksum, populate=True):
         capacity_bytes = _checked_capacity(capacity_bytes)
         cdef Region region = Region.__new__(Region)
         cdef native.aether_header header
@@ -276,7 +276,7 @@ cdef class Region:
                 _FOLDER,
             ) from None
         os.pwrite(region.fd, (<char *>&header)[:sizeof(header)], 0)
-        region.map(True)
+        region.map(populate)
         region._hold()
         region._link()
         return region

@@ -10,7 +10,11 @@ class RingBuffer:
     def __init__(self, region: Region, owner: bool) -> None: ...
     @classmethod
     def create(
-        cls, capacity_bytes: SupportsIndex = ..., name: str | None = None, checksum: bool = True
+        cls,
+        capacity_bytes: SupportsIndex = ...,
+        name: str | None = None,
+        checksum: bool = True,
+        populate: bool = True,
     ) -> Self: ...
     @classmethod
     def attach(cls, name: str, populate: bool = True) -> Self: ...

@@ -44,7 +44,7 @@ class RingBuffer:
             self, _unlink_at_exit, region.name, region.identity, os.getpid()) if owner else None
 
     @classmethod
-    def create(cls, capacity_bytes=1 << 20, name=None, checksum=True):
+    def create(cls, capacity_bytes=1 << 20, name=None, checksum=True, populate=True):
         """Makes a ring.
 
         Args:
@@ -52,13 +52,14 @@ class RingBuffer:
             name: letters, digits, '.', '_', '-'; one is chosen when None. A ring of that name
                 whose users are all dead is replaced, a live one never.
             checksum: CRC-32 over every message.
+            populate: as for `attach`; the memory is allocated in any case.
 
         Raises:
             SegmentNameError, SegmentSizeError: bad arguments.
             SegmentExistsError: the name is in use.
             SegmentNoSpaceError: the shared-memory file system is full.
         """
-        return cls(Region.create(capacity_bytes, name, checksum), True)
+        return cls(Region.create(capacity_bytes, name, checksum, populate), True)
 
     @classmethod
     def attach(cls, name, populate=True):

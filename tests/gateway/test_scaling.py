@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,6 +110,22 @@ def test_idle_instances_go_and_come_again(up: Start, tmp_path: Path) -> None:
     again = runtime.ask("/function/does")
     assert (again.status, again.headers["x-aether-start"]) == (200, "zygote")
     assert again.json()["pid"] not in {answer.json()["pid"] for answer in answers}
+
+
+def test_memory_of_instances_that_are_gone_is_given_back(up: Start, tmp_path: Path) -> None:
+    runtime = up({"id": "does"}, keep_alive_s=0.1)
+    at_once(runtime, [_meet(tmp_path / "meet", 3)] * 3)
+    maps = Path(f"/proc/{runtime.process.pid}/maps")
+    rings = re.compile(r"/dev/shm/.*")  # of the instances, and of those to come
+
+    def mapped() -> set[str]:
+        return set(rings.findall(maps.read_text()))
+
+    of_instances = mapped()
+    assert len(of_instances) >= 2 * 3
+    eventually(lambda: not runtime.instances())
+    # By themselves, not by a collection some time, in the midst of a request.
+    eventually(lambda: not of_instances & mapped())
 
 
 def test_a_busy_instance_is_not_evicted(up: Start, tmp_path: Path) -> None:
