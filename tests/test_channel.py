@@ -506,6 +506,7 @@ def test_a_successor_does_not_repeat_what_its_predecessor_was_at(
     assert log.read_bytes().split() == [b"one", end, b"two", end]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS_OF_SERVING)
 def test_no_request_is_handled_twice_whenever_servers_are_killed(
     channel: Channel, tmp_path: Path, way: str

@@ -379,6 +379,7 @@ def test_a_function_that_a_reload_has_removed_is_none(up: Start, tmp_path: Path)
     _assert_hops(answer, 1)
 
 
+@pytest.mark.slow
 def test_reloads_lose_no_chain(up: Start) -> None:
     runtime = up(*_chain(3, max_instances=2))
 

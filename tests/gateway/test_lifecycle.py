@@ -193,6 +193,7 @@ def _reload(runtime: Up, times: int) -> None:
     eventually(lambda: runtime.stderr().count("INFO reloaded: ") == times, runtime.stderr())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["zygote", "spawn", "criu"])
 def test_reloads_lose_no_request(up: Start, tmp_path: Path, start: str) -> None:
     if start == "criu" and (why := Criu.missing()):

@@ -186,6 +186,7 @@ def test_what_makes_the_measured_tree_doubtful_is_said(
     assert working_tree._newest("*.pyx") > working_tree._oldest("*.so")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],

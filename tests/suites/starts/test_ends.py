@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 import psutil
+import pytest
 
 from aetherless_py import errors
 from tests.start.support import gone
@@ -75,6 +76,7 @@ class _Killer(threading.Thread):
         return set(psutil.Process().children(recursive=True))
 
 
+@pytest.mark.slow
 def test_kills_while_it_starts_leave_nothing(name: str) -> None:
     with prepared(name, echo()) as made:
         made.start().stop(grace_s=0)  # with whatever is not in the caches yet
