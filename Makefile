@@ -15,11 +15,15 @@ CONTENDER ?= HEAD
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/installed: requirements-dev.txt requirements-peers.txt
+.venv/installed: requirements-bench.txt requirements-peers.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	$(BIN)/python tools/install_peers.py
+	@touch $@
+
+.venv/checkers: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 # Built in place; the folder is what is imported.
@@ -33,7 +37,7 @@ runtimes: ## install CRIU, an OCI runtime and Node.js for the cold starts, wrk f
 	bash tools/install_criu.sh
 	bash tools/install_runtimes.sh
 
-lint: .venv/built ## style, types, direction of imports
+lint: .venv/built .venv/checkers ## style, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -42,14 +46,14 @@ lint: .venv/built ## style, types, direction of imports
 test: lint ## everything that must hold: lint, types, import direction, tests
 	$(BIN)/python -m pytest -m "not slow"
 
-slow: .venv/built ## tests that take longer: whole runs, loads, random kills
+slow: .venv/built .venv/checkers ## tests that take longer: whole runs, loads, random kills
 	$(BIN)/python -m pytest -m slow
 
-kills: .venv/built ## 500 random kills under load, 200 of each way of starting at any moment
+kills: .venv/built .venv/checkers ## 500 random kills under load, 200 of each way of starting at any moment
 	AETHERLESS_KILLS=500 $(BIN)/python -m pytest tests/gateway/test_kills.py
 	AETHERLESS_KILLS=200 $(BIN)/python -m pytest tests/start/test_kills.py
 
-load: .venv/built ## a minute of wrk against the gateway: nothing may be lost
+load: .venv/built .venv/checkers ## a minute of wrk against the gateway: nothing may be lost
 	AETHERLESS_LOAD_S=60 $(BIN)/python -m pytest tests/gateway/test_load.py
 
 # Registered once with what asv finds out by itself; never asks.

@@ -23,11 +23,13 @@ def _project(folder: Path, asv: str = "") -> dict[str, str]:
     Returns the environment for `make`.
     """
     shutil.copy(MAKEFILE, folder)
-    for name in ("requirements-dev.txt", "requirements-peers.txt", "setup.py", "pyproject.toml"):
+    for name in ("bench", "dev", "peers"):
+        (folder / f"requirements-{name}.txt").touch()
+    for name in ("setup.py", "pyproject.toml"):
         (folder / name).touch()
     bin_folder = folder / ".venv/bin"
     bin_folder.mkdir(parents=True)
-    for name in ("installed", "built"):
+    for name in ("installed", "checkers", "built"):
         (folder / ".venv" / name).touch()
     for name, code in (("asv", asv), ("python", "")):
         (bin_folder / name).write_text(f'#!/bin/sh\necho {name} "$@" >> done\n{code}\n')
