@@ -366,8 +366,7 @@ def test_a_failed_start_fails_nobody_whom_a_busy_instance_can_serve(
         finally:
             go.touch()
         assert [each.result().status for each in (first, *others)] == [200] * 4
-    for process in runtime.processes():
-        if process.pid == runtime.instances()[0]["pid"]:
-            process.kill()
+    [instance] = runtime.instances()
+    psutil.Process(instance["pid"]).kill()
     eventually(lambda: not runtime.instances())
     assert runtime.ask("/function/once").status == 502  # nobody else can
