@@ -38,17 +38,26 @@ STREAMS = 5  # of each round
 # that it adds.
 QUICK_SIZES = [64, 1024, 65536]
 QUICK_UP_TO = {
-    "shared_memory_spin": 64,
-    "shared_memory_park": 64,
+    "unix_seqpacket": 1024,
+    "tcp": 1024,
+    "pipe": 1024,
+    "multiprocessing_pipe": 1024,
+    "multiprocessing_queue": 1024,
+    "zeromq": 1024,
     "grpc": 64,
     "http_json": 64,
     "http_json_keepalive": 64,
     "http_json_uvicorn": 1024,
     "json_codec": 1024,
 }
-QUICK_WITHOUT = ("shared_memory_zero_copy_unchecked", "shared_memory_json")
+QUICK_WITHOUT = (
+    "shared_memory_spin",
+    "shared_memory_park",
+    "shared_memory_zero_copy_unchecked",
+    "shared_memory_json",
+)
 QUICK_STREAM_SIZES = [64]
-QUICK_WITHOUT_STREAMS = (*QUICK_WITHOUT, "grpc", "shared_memory_spin", "shared_memory_park")
+QUICK_WITHOUT_STREAMS = (*QUICK_WITHOUT, "grpc")
 QUICK_STREAM_ROUNDS = 1  # ratios without intervals
 QUICK_SAMPLES = 170  # six rounds of it still carry a p99
 QUICK_WARMUP = 50
