@@ -115,17 +115,19 @@ def test_idle_instances_go_and_come_again(up: Start, tmp_path: Path) -> None:
 def test_memory_of_instances_that_are_gone_is_given_back(up: Start, tmp_path: Path) -> None:
     runtime = up({"id": "does"}, keep_alive_s=0.1)
     at_once(runtime, [_meet(tmp_path / "meet", 3)] * 3)
-    maps = Path(f"/proc/{runtime.process.pid}/maps")
-    rings = re.compile(r"/dev/shm/.*")  # of the instances, and of those to come
+    pid = runtime.process.pid
 
-    def mapped() -> set[str]:
-        return set(rings.findall(maps.read_text()))
+    def mapped() -> set[int]:
+        maps = Path(f"/proc/{pid}/maps").read_text()
+        return {int(inode) for inode in re.findall(r" (\d+) +/dev/shm/", maps)}
 
-    of_instances = mapped()
-    assert len(of_instances) >= 2 * 3
+    def in_stock() -> set[int]:
+        """Rings for instances to come: those in use have no name."""
+        return {ring.stat().st_ino for ring in Path("/dev/shm").glob(f"aetherless-{pid}-*")}
+
     eventually(lambda: not runtime.instances())
     # By themselves, not by a collection some time, in the midst of a request.
-    eventually(lambda: not of_instances & mapped())
+    eventually(lambda: len(in_stock()) == 2 * 2 and mapped() == in_stock())
 
 
 def test_a_busy_instance_is_not_evicted(up: Start, tmp_path: Path) -> None:
