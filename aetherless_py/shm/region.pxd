@@ -18,4 +18,3 @@ cdef class Region:
     cdef int map(self, bint populate) except -1
     cdef int reopen(self) except -1
     cdef void let_go(self) noexcept nogil
-    cpdef close(self)

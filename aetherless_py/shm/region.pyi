@@ -14,7 +14,7 @@ class Region:
     fd: int
     @classmethod
     def create(
-        cls, capacity_bytes: int, name: str | None, checksum: bool, populate: bool = True
+        cls, capacity_bytes: int, name: str | None, checksum: bool, populate: bool
     ) -> Self: ...
     @classmethod
     def attach(cls, name: str, populate: bool = True) -> Self: ...

@@ -239,7 +239,7 @@ cdef class Region:
         self.fd = -1
 
     @staticmethod
-    def create(capacity_bytes, name, checksum, populate=True):
+    def create(capacity_bytes, name, checksum, populate):
         capacity_bytes = _checked_capacity(capacity_bytes)
         cdef Region region = Region.__new__(Region)
         cdef native.aether_header header
@@ -309,7 +309,7 @@ cdef class Region:
         """In a forked child: the descriptor, and with it the parent's lock, is not ours."""
         native.aether_close(&self.fd)
 
-    cpdef close(self):
+    def close(self):
         """Counts no longer among the segment's users; the mapping stays while anything refers to it."""
         self.let_go()
 
