@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.baselines.servers.base import not_installed
@@ -152,5 +152,14 @@ class Latency:
             sets,
             cache["state"],
             {"metadata": metadata(cache["measured"], case)},
-            list(dict.fromkeys(doubt for one in sets for doubt in one["doubts"])),
+            _doubts(sets),
         )
+
+
+def _doubts(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the rounds doubt, each once, and in how many of them where it is not in all."""
+    found = Counter(doubt for one in sets for doubt in one["doubts"])
+    return [
+        doubt if count == len(sets) else f"{doubt} ({count} of {len(sets)} rounds)"
+        for doubt, count in found.items()
+    ]

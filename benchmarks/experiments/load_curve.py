@@ -40,12 +40,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.baselines.servers import SERVERS, server
 from benchmarks.baselines.servers.base import Server
 from benchmarks.experiments import loads
 from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.harness.load.arrivals import poisson_of
+from benchmarks.harness.load.arrivals import Schedule, poisson_of
 from benchmarks.harness.load.run import Closed
 from benchmarks.workloads.registry import workload
 
@@ -60,7 +61,7 @@ PLATFORMS = tuple(
 CONCURRENCY = 16
 CAPACITY_S = 0.4
 _MOST_IN_CAPACITY = 100_000  # requests: more than any server answers in that time
-CARRIED = 0.9  # of what is offered: with less coming back there is a backlog
+CARRIED = 0.9  # of what is offered: with less there is a backlog
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,10 @@ class LoadCurve(Trial):
             capacity_per_s = self._capacity(one, seed)
             for at in np.random.default_rng(seed).permutation(len(self._points)):
                 offered_per_s = self._points[at].offered_per_s(capacity_per_s)
-                outcome = loads.send(
-                    one, self._workload.name, self._size,
-                    poisson_of(offered_per_s, samples, seed), seed,
-                )  # fmt: skip
+                arrivals = poisson_of(offered_per_s, samples, seed)
+                outcome = loads.send(one, self._workload.name, self._size, arrivals, seed)
                 loads.prove_warm(outcome, server(self._platform))
-                outcomes[self.cases[at].name] = _told(outcome, capacity_per_s)
+                outcomes[self.cases[at].name] = _told(outcome, arrivals, capacity_per_s)
         return outcomes
 
     def _capacity(self, one: Server, seed: int) -> float:
@@ -159,16 +158,28 @@ class LoadCurve(Trial):
         return float(came.more["achieved_per_s"])
 
 
-def _told(outcome: Outcome, capacity_per_s: float) -> Outcome:
+def _told(outcome: Outcome, arrivals: Schedule, capacity_per_s: float) -> Outcome:
     """With what the curve's reader must know of it."""
-    offered, achieved = outcome.more["offered_per_s"], outcome.more["achieved_per_s"]
-    if offered > capacity_per_s or achieved < CARRIED * offered:
+    if arrivals.offered_per_s > capacity_per_s or _grows(outcome.samples_ns, arrivals.intended_ns):
         outcome.doubts = [
             *outcome.doubts,
             "saturated: more was offered than carried; the latency is that of a growing backlog",
         ]
     outcome.more = {"capacity_per_s": capacity_per_s, **outcome.more}
     return outcome
+
+
+def _grows(latency_ns: Sequence[float], intended_ns: NDArray[np.int64]) -> bool:
+    """Whether a backlog grows, as one of less than `CARRIED` does.
+
+    What carries the share c of the load makes requests wait 1 / c - 1 seconds longer with each
+    second of the schedule. The last quarter of the requests is held against the first one, by
+    medians: a slow answer, or a moment in which nothing went on, is no backlog.
+    """
+    quarter = max(1, len(latency_ns) // 4)
+    longer_ns = np.median(latency_ns[-quarter:]) - np.median(latency_ns[:quarter])
+    later_ns = np.median(intended_ns[-quarter:]) - np.median(intended_ns[:quarter])
+    return bool(longer_ns > (1 / CARRIED - 1) * later_ns)
 
 
 def _trials() -> list[Trial]:

@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.baselines.servers.aetherless import Aetherless
@@ -14,7 +15,7 @@ from benchmarks.experiments import chain, linked, load_curve, loads, package, tr
 from benchmarks.experiments.base import Outcome, Trial, metadata_of
 from benchmarks.experiments.load_curve import HALF, RATES, LoadCurve, Point
 from benchmarks.harness import page_cache
-from benchmarks.harness.load.arrivals import poisson_of
+from benchmarks.harness.load.arrivals import constant, poisson_of
 from benchmarks.harness.processes import ChildFailedError
 from tools.working_tree import ROOT
 
@@ -74,22 +75,26 @@ def test_a_platform_that_saturates_says_so() -> None:
     assert max(one.samples_ns) > 40 * 10e6 - 100e6
 
 
-def _loaded(offered: float, achieved: float) -> Outcome:
-    more = {"offered_per_s": offered, "achieved_per_s": achieved}
-    return Outcome([1.0], doubts=["late"], more=more)
-
-
 @pytest.mark.parametrize(
-    ("offered", "achieved", "saturated"),
-    [(99, 99, False), (99, 90, False), (99, 88, True), (101, 101, True)],
+    ("capacity", "longer_each_s", "saturated"),
+    [(250, 0, False), (250, 0.1, False), (250, 0.12, True), (199, 0, True)],
 )
-def test_saturated_is_above_the_capacity_or_not_carried(
-    offered: float, achieved: float, saturated: bool
+def test_saturated_is_above_the_capacity_or_growing(
+    capacity: float, longer_each_s: float, saturated: bool
 ) -> None:
-    told = load_curve._told(_loaded(offered, achieved), 100.0)
+    arrivals = constant(200.0, 0.5)
+    latency_ns = 1e6 + longer_each_s * arrivals.intended_ns
+    told = load_curve._told(Outcome(latency_ns.tolist(), doubts=["late"]), arrivals, capacity)
     assert told.doubts[0] == "late"
     assert (len(told.doubts) == 2) is saturated
-    assert told.more["capacity_per_s"] == 100.0
+    assert told.more["capacity_per_s"] == capacity
+
+
+def test_a_moment_of_standing_still_is_no_saturation() -> None:
+    arrivals = constant(200.0, 0.5)
+    latency_ns = np.full(100, 1e6)
+    latency_ns[-10:] = 50e6
+    assert not load_curve._told(Outcome(latency_ns.tolist()), arrivals, 250).doubts
 
 
 @pytest.mark.parametrize("starts", [{"warm": 2}, {"warm": 1, "zygote": 2}, {}])
