@@ -269,7 +269,8 @@ static inline aether_wait_result aether_wait_peer(aether_wait *w, uint64_t seen)
             struct timespec slice = {0, AETHER_SLEEP_NS};
             if (left < (uint64_t)AETHER_SLEEP_NS) slice.tv_nsec = (long)left;
             syscall(SYS_futex, &w->role->wake_seq, FUTEX_WAIT, seq, &slice, NULL, 0);
-            result = AETHER_CHECK;
+            /* Woken: to come again would announce a sleep anew, with its barrier for everybody. */
+            if (aether_peer_index(w->peer_side) == seen) result = AETHER_CHECK;
         }
     }
     if (!*w->closing) /* else the role may be a successor's already */
