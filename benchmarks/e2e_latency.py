@@ -79,6 +79,7 @@ def sitting(
         measure,
         rounds,
         SEED,
+        lambda name: by_name[name].group or name,
     )
     return {
         case.name: _of_case(found[name], case)

@@ -74,8 +74,8 @@ class Outcome:
     """What one round gave of one case.
 
     Attributes:
-        samples_ns: a latency for each request that counts; of one that failed the time-out, which
-            it has at least cost.
+        samples_ns: a latency for each request that counts; of one that failed the time-out,
+            however soon it failed: whoever wants the answer has none.
         failures: how many of them failed, by class.
         starts: how many were answered by an instance in which state, as the runtime says.
         payload_size_bytes: of the requests' bodies.
@@ -112,9 +112,12 @@ class Trial(abc.ABC):
         name: its own among all experiments'.
         cases: the results that it gives.
         samples, quick_samples: of each case and round, as a rule and where it must be quick.
+        group: trials with the same one are measured right after each other, so that what the
+            machine does from minute to minute hits all that is held against each other.
     """
 
     name: str
+    group: str | None = None
     cases: tuple[Case, ...]
     samples: int
     quick_samples: int

@@ -51,6 +51,7 @@ class Crowd(Trial):
             beside=tuple(f"{prefix}_{other}" for other in beside),
         )
         self.name, self.cases = case.name, (case,)
+        self.group = case.of(prefix)
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""

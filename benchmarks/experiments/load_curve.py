@@ -8,9 +8,10 @@ that keeps functions apart can be expected to beat it.
 Open loop: Poisson arrivals from a recorded seed, the shape of independent clients. Timed, in the
 generator's process: from a request's intended start until its whole answer is there, so that the
 wait of those who find the server busy is in it. Failures and time-outs count with the time-out. All
-instances are warm. A connection is opened by a request that finds none idle, which is part of its
-latency, and is kept: none is there before, since servers with a pool of threads (gunicorn) have a
-thread wait for the first request of each.
+instances are warm. Outside: the first `WARMUP` requests of the schedule, in which the generator's
+code runs for the first time, connections are opened by requests that find none idle (they are kept;
+none is there before, since servers with a pool of threads, as gunicorn, have a thread wait for the
+first request of each), and a queue gets as long as it will be.
 
 There are two axes, since either alone would flatter somebody:
 
@@ -22,7 +23,8 @@ There are two axes, since either alone would flatter somebody:
   grows as long as the load lasts, here the time of `samples` requests.
 
 The capacity is measured first, in the same server: what a closed loop of as many connections as the
-server takes requests at a time achieves in `CAPACITY_S`. It stands in each round (`capacity_per_s`)
+server takes requests at a time achieves in `CAPACITY_S`, after one as long that does not count. It
+stands in each round (`capacity_per_s`)
 beside the rate that came of it. The points follow in an order drawn from the seed. A share of a
 capacity that is not quite right moves a point along the curve, for every platform alike.
 
@@ -46,7 +48,7 @@ from benchmarks.baselines.servers import SERVERS, server
 from benchmarks.baselines.servers.base import Server
 from benchmarks.experiments import loads
 from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.harness.load.arrivals import Schedule, poisson_of
+from benchmarks.harness.load.arrivals import poisson_of
 from benchmarks.harness.load.run import Closed
 from benchmarks.workloads.registry import workload
 
@@ -60,6 +62,7 @@ PLATFORMS = tuple(
 )  # fmt: skip
 CONCURRENCY = 16
 CAPACITY_S = 0.4
+WARMUP = 200  # requests; with a service time of 1, a queue at 75 % settles within some 60
 _MOST_IN_CAPACITY = 100_000  # requests: more than any server answers in that time
 CARRIED = 0.9  # of what is offered: with less there is a backlog
 
@@ -98,8 +101,8 @@ class LoadCurve(Trial):
         points: of the curve.
     """
 
-    # Six rounds carry a p99.
-    samples, quick_samples = 180, 120
+    # Six rounds carry a p99: 21 samples lie beyond it.
+    samples, quick_samples = 360, 120
 
     def __init__(self, name: str, size: str, platform: str, points: Sequence[Point]) -> None:
         self._size, self._points = size, tuple(points)
@@ -122,6 +125,7 @@ class LoadCurve(Trial):
         )
         which = f"_{self._points[0].name}" if len(self._points) == 1 else ""
         self.name = f"load_curve_{name}_{short}{which}_{platform}"
+        self.group = f"load_curve_{name}_{short}"
         self._platform, self._workload = platform, workload(name)
 
     def missing(self) -> str | None:
@@ -133,17 +137,23 @@ class LoadCurve(Trial):
         outcomes: dict[str, Outcome] = {}
         with server(self._platform)(self._workload.module, CONCURRENCY) as one:
             one.status("GET", one.path)  # brings the instance up
-            capacity_per_s = self._capacity(one, seed)
+            self._capacity(one, seed)  # with all that happens once
+            capacity_per_s, doubts = self._capacity(one, seed)
             for at in np.random.default_rng(seed).permutation(len(self._points)):
                 offered_per_s = self._points[at].offered_per_s(capacity_per_s)
-                arrivals = poisson_of(offered_per_s, samples, seed)
-                outcome = loads.send(one, self._workload.name, self._size, arrivals, seed)
+                arrivals = poisson_of(offered_per_s, WARMUP + samples, seed)
+                outcome = loads.send(
+                    one, self._workload.name, self._size, arrivals, seed, warmup=WARMUP
+                )
                 loads.prove_warm(outcome, server(self._platform))
-                outcomes[self.cases[at].name] = _told(outcome, arrivals, capacity_per_s)
+                outcome.doubts = [*doubts, *outcome.doubts]
+                outcomes[self.cases[at].name] = _told(
+                    outcome, arrivals.offered_per_s, arrivals.intended_ns[WARMUP:], capacity_per_s
+                )
         return outcomes
 
-    def _capacity(self, one: Server, seed: int) -> float:
-        """Requests a second that it answers.
+    def _capacity(self, one: Server, seed: int) -> tuple[float, list[str]]:
+        """Requests a second that it answers, and what is doubtful about that.
 
         Raises:
             RuntimeError: it does not answer all of them rightly.
@@ -155,12 +165,22 @@ class LoadCurve(Trial):
         )  # fmt: skip
         if came.failures:
             raise RuntimeError(f"{one.name} failed in a closed loop: {came.more['why']}")
-        return float(came.more["achieved_per_s"])
+        doubts = [f"its capacity, of which the load is a share: {doubt}" for doubt in came.doubts]
+        return float(came.more["achieved_per_s"]), doubts
 
 
-def _told(outcome: Outcome, arrivals: Schedule, capacity_per_s: float) -> Outcome:
-    """With what the curve's reader must know of it."""
-    if arrivals.offered_per_s > capacity_per_s or _grows(outcome.samples_ns, arrivals.intended_ns):
+def _told(
+    outcome: Outcome, offered_per_s: float, intended_ns: NDArray[np.int64], capacity_per_s: float
+) -> Outcome:
+    """With what the curve's reader must know of it.
+
+    Args:
+        outcome: of the requests that count.
+        offered_per_s: with those before them.
+        intended_ns: the starts of those that count.
+        capacity_per_s: of the platform.
+    """
+    if offered_per_s > capacity_per_s or _grows(outcome.samples_ns, intended_ns):
         outcome.doubts = [
             *outcome.doubts,
             "saturated: more was offered than carried; the latency is that of a growing backlog",

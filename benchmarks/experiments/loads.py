@@ -60,7 +60,7 @@ def send(
         failures=failures(result, counts),
         starts=starts(result, counts),
         payload_size_bytes=payload_size_bytes(name, size, seed),
-        doubts=doubts(result),
+        doubts=[*doubts(result), *doubts_of_failures(result.requests - result.succeeded)],
         more=told(result),
     )
 
@@ -126,11 +126,16 @@ def payload_size_bytes(name: str, size: str, seed: int) -> int:
 
 
 def doubts(result: LoadResult) -> list[str]:
-    """What makes a run doubtful."""
+    """What makes a run doubtful, but for its failures."""
     found = [] if result.invalid is None else [f"invalid: {result.invalid}"]
-    if failed := result.requests - result.succeeded:
-        found.append(f"{failed} requests that failed count with the time-out")
+    if result.bottleneck:
+        found.append(result.bottleneck)
     return found
+
+
+def doubts_of_failures(count: int) -> list[str]:
+    """What so many failures make doubtful."""
+    return [f"{count} requests that failed count with the time-out"] if count else []
 
 
 def told(result: LoadResult) -> dict[str, Any]:

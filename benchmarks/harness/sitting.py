@@ -6,7 +6,7 @@ says why, what failed says how, and neither keeps the rest from being measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ def sit(
     measure: Callable[[str, list[Any]], Mapping[str, dict[str, Any]]],
     rounds: int,
     seed: int,
+    group_of: Callable[[str], str] = str,
 ) -> Measured:
     """Measures all that is possible, interleaved.
 
@@ -35,6 +36,8 @@ def sit(
             each part, by its name. May raise NotImplementedError for what is missing after all.
         rounds: how often.
         seed: of the orders.
+        group_of: a name's group; what is of one group is measured right after each other, in an
+            order drawn anew. Each name is one by itself unless told.
 
     Returns:
         What was measured.
@@ -47,8 +50,7 @@ def sit(
     draw = np.random.default_rng(seed)
     total = rounds * len(names)
     for done in range(rounds):
-        for position, at in enumerate(draw.permutation(len(names))):
-            name = names[at]
+        for position, name in enumerate(_order(names, group_of, draw)):
             tell(done * len(names) + position, total, name)
             state, parts = measured[name], possible[name]
             if "parts" not in state or "failed" in state or isinstance(parts, str):
@@ -69,6 +71,18 @@ def sit(
                 state["parts"].setdefault(part, []).append(one)
     tell(total, total, "measured")
     return measured
+
+
+def _order(
+    names: Sequence[str], group_of: Callable[[str], str], draw: np.random.Generator
+) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(group_of(name), []).append(name)
+    members = list(groups.values())
+    for at in draw.permutation(len(members)):
+        group = members[at]
+        yield from (group[index] for index in draw.permutation(len(group)))
 
 
 def sets_of(measured: Measured, name: str, part: str) -> list[dict[str, Any]]:

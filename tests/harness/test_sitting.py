@@ -96,6 +96,21 @@ def test_ratios_are_those_of_rounds() -> None:
     assert ratio(few, "tcp", "ring", "64", "key") == {"key": 50.0}
 
 
+def test_those_of_a_group_are_measured_right_after_each_other() -> None:
+    possible = {f"{group}{member}": ["64"] for group in "abc" for member in range(3)}
+    seen: list[str] = []
+
+    def measure(name: str, _: list[str]) -> Mapping[str, dict[str, Any]]:
+        seen.append(name)
+        return {}
+
+    sit(possible, measure, 6, 7, group_of=lambda name: name[0])
+    threes = [seen[at : at + 3] for at in range(0, 54, 3)]
+    assert all(len({name[0] for name in three}) == 1 for three in threes)
+    assert len({tuple(three) for three in threes}) > 3  # in other orders
+    assert all(sorted(seen[at : at + 9]) == sorted(possible) for at in range(0, 54, 9))
+
+
 def test_how_far_it_is_is_told_to_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = tmp_path / "told"
     monkeypatch.setenv(PROGRESS_VARIABLE, str(told))

@@ -58,9 +58,9 @@ def test_a_curve(platform: str, name: str, size: str, sent_bytes: int) -> None:
         assert one.payload_size_bytes == sent_bytes
         assert (one.more["loop"], one.more["seed"]) == ("open", SEED)
         arrivals = one.more["arrivals"]
-        assert (arrivals["kind"], arrivals["count"]) == ("poisson", SAMPLES)
+        assert (arrivals["kind"], arrivals["count"]) == ("poisson", load_curve.WARMUP + SAMPLES)
         assert arrivals["rate_per_s"] == pytest.approx(wanted[point])
-        schedule = poisson_of(wanted[point], SAMPLES, SEED)
+        schedule = poisson_of(wanted[point], load_curve.WARMUP + SAMPLES, SEED)
         assert one.more["offered_per_s"] == pytest.approx(schedule.offered_per_s)
 
 
@@ -84,7 +84,9 @@ def test_saturated_is_above_the_capacity_or_growing(
 ) -> None:
     arrivals = constant(200.0, 0.5)
     latency_ns = 1e6 + longer_each_s * arrivals.intended_ns
-    told = load_curve._told(Outcome(latency_ns.tolist(), doubts=["late"]), arrivals, capacity)
+    told = load_curve._told(
+        Outcome(latency_ns.tolist(), doubts=["late"]), 200.0, arrivals.intended_ns, capacity
+    )
     assert told.doubts[0] == "late"
     assert (len(told.doubts) == 2) is saturated
     assert told.more["capacity_per_s"] == capacity
@@ -94,7 +96,8 @@ def test_a_moment_of_standing_still_is_no_saturation() -> None:
     arrivals = constant(200.0, 0.5)
     latency_ns = np.full(100, 1e6)
     latency_ns[-10:] = 50e6
-    assert not load_curve._told(Outcome(latency_ns.tolist()), arrivals, 250).doubts
+    came = Outcome(latency_ns.tolist())
+    assert not load_curve._told(came, 200.0, arrivals.intended_ns, 250).doubts
 
 
 @pytest.mark.parametrize("starts", [{"warm": 2}, {"warm": 1, "zygote": 2}, {}])

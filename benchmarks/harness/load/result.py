@@ -207,14 +207,21 @@ class LoadResult:
         )
 
     @property
+    def bottleneck(self) -> str | None:
+        """That a closed loop sent as much as the generator could, not as the server; else None."""
+        used = self.cpu_seconds / (self.elapsed_ns / 1e9)
+        if self.loop == "open" or used <= BUSY:
+            return None
+        return f"the generator was the bottleneck: {used:.0%} of its processor used"
+
+    @property
     def warnings(self) -> list[str]:
         """What makes the result doubtful, in words."""
         found = [f"invalid: {self.invalid}"] if self.invalid else []
         if self.loop == "closed":
             found.append(_CLOSED)
-            used = self.cpu_seconds / (self.elapsed_ns / 1e9)
-            if used > BUSY:
-                found.append(f"the generator was the bottleneck: {used:.0%} of its processor used")
+        if self.bottleneck:
+            found.append(self.bottleneck)
         if not enough_beyond(self.requests, 99):
             found.append(f"few samples for p99: {self.requests} requests")
         if self.offered_per_s and self._missed_by > RATE_MISSED:
