@@ -5,19 +5,22 @@ Middleware 2021): so many requests arrive at the same time, again and again.
 
 Timed, in the generator's process: from the intended start of a burst, which is that of each of its
 requests, until the whole answer of each. Connections are there before; the answer's comparison is
-made after the clock has stopped.
+made after the clock has stopped. The first burst of each run does not count: in it the generator's
+code runs for the first time.
 
-- `warm`: as many instances as a burst has requests are up before, which the runtime's metrics show,
-  and every answer must say "warm".
+- `warm`: as many instances as a burst has requests are up before, each of which has answered, and
+  every answer must say "warm". A burst that begins before the one before is over waits for it, and
+  counts.
 - `cold`: no instance is up before a burst: none is kept, and the pause between two bursts is longer
   than they take to end. No instance may answer in two bursts, and with 010.sleep, whose 300 ms are
   longer than the start of all instances, every answer must come from an instance of its own. With
   noop an instance that has answered takes another request before others have started: `starts`
-  tells how many did.
+  tells how many did. So it is with the other workloads, whose start modes are "mixed", too. A burst
+  that begins before the one before is over finds instances up: `overlapping` tells how many there
+  were, and a doubt that the tail lacks what delayed them.
 
-A burst that found another state, or that began before the one before was over, does not count and
-is repeated whole. `rounds` tell the median of the bursts' last answers, and how many instances took
-part.
+A burst that found another state is repeated whole. `rounds` tell the median of the bursts' last
+answers, and how many instances took part.
 """
 
 from __future__ import annotations
@@ -38,11 +41,13 @@ from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.experiments.checks import state_of
 from benchmarks.harness.load import arrivals, outcomes
 from benchmarks.harness.load.result import LoadResult
-from benchmarks.workloads.registry import Workload, workload
+from benchmarks.workloads.registry import WORKLOADS, Workload, workload
 
 START = "zygote"  # the runtime's own choice
+_OVERLAPPING = "the burst before it was not over"
 _MOST_RECOLLECTED = 4  # times as many as are wanted: then something else is wrong
 _MOST_TRIES = 20
+_WARM_UP = 1  # bursts of each run
 
 
 class Burst(Trial):
@@ -94,7 +99,7 @@ class Burst(Trial):
                 _bring_up(one, asked, self._size, self._instances)
             while kept.missing:
                 schedule = arrivals.burst(
-                    case.concurrency, self._period_s, kept.missing * self._period_s
+                    case.concurrency, self._period_s, (_WARM_UP + kept.missing) * self._period_s
                 )
                 kept.take(
                     loads.sent(
@@ -130,9 +135,10 @@ class _Kept:
         self._latencies_ns: list[NDArray[np.float64]] = []  # a burst each
         self._instances: list[int] = []  # that took part in each
         self._failures: Counter[str] = Counter()
+        self._failed_besides = 0  # in bursts that do not count
         self._starts: Counter[str] = Counter()
         self._seen: set[str] = set()  # instances, since the server is up
-        self._dropped = 0
+        self._dropped = self._overlapping = 0
         self._doubts: list[str] = []
         self._told: dict[str, Any] = {}
 
@@ -148,23 +154,29 @@ class _Kept:
             RuntimeError: too many have found another state.
         """
         latencies_ns = loads.latencies_ns(result)
-        self._starts += loads.starts(result, np.ones(result.requests, dtype=np.bool_))
         why = ""
-        for at in self._each(result):
+        for number, at in enumerate(self._each(result)):
             fault = self._fault(result, at)
+            failures = loads.failures(result, at)
+            if number < _WARM_UP:
+                self._failed_besides += failures.total()
+                continue
+            self._starts += loads.starts(result, at)
             if fault:
                 self._dropped, why = self._dropped + 1, fault
+                self._overlapping += fault == _OVERLAPPING
+                self._failed_besides += failures.total()
                 continue
             self._latencies_ns.append(latencies_ns[at])
             self._instances.append(len(set(self._labels(result, at))))
-            self._failures += loads.failures(result, at)
+            self._failures += failures
         if self._dropped > _MOST_RECOLLECTED * self._wanted:
             raise RuntimeError(
                 f"{self._dropped} bursts did not find {self._case.start_mode}, the last one since "
                 f"{why}: {dict(self._starts)}"
             )
         self._doubts += loads.doubts(result)
-        self._told = loads.told(result)
+        self._told = self._told or loads.told(result)  # the others repeat a few
 
     def _each(self, result: LoadResult) -> Iterator[NDArray[np.bool_]]:
         number = np.arange(result.requests) // self._case.concurrency
@@ -186,8 +198,8 @@ class _Kept:
         instances = {label.partition(" ")[2] for label in labels}
         again = self._seen & instances
         self._seen |= instances
-        if before.any() and ends_ns[before].max() >= began_ns:
-            return "the burst before it was not over"
+        if mode != "warm" and before.any() and ends_ns[before].max() >= began_ns:
+            return _OVERLAPPING
         if mode != "warm" and again:
             return f"{min(again)} had answered before it"
         found = Counter(state_of(label) for label in labels)
@@ -197,14 +209,23 @@ class _Kept:
 
     def outcome(self, payload_size_bytes: int) -> Outcome:
         """Of all that were kept."""
+        doubts = [*self._doubts, *loads.doubts_of_failures(self._failures.total())]
+        if self._failed_besides:
+            doubts.append(f"{self._failed_besides} requests failed in bursts that do not count")
+        if self._overlapping:
+            doubts.append(
+                f"{self._overlapping} bursts that began before the one before was over were"
+                " repeated: the tail lacks what delayed them"
+            )
         return Outcome(
             np.concatenate(self._latencies_ns).tolist(),
             failures=self._failures,
             starts=self._starts,
             payload_size_bytes=payload_size_bytes,
             recollected=self._dropped * self._case.concurrency,
-            doubts=self._doubts,
+            doubts=doubts,
             more={
+                "overlapping": self._overlapping,
                 "last_ns": float(np.median([each.max() for each in self._latencies_ns])),
                 "instances": float(np.mean(self._instances)),
                 **self._told,
@@ -229,13 +250,25 @@ def _trial(
 
 
 # Size of a burst, from burst to burst in s, bursts a round.
-_PLANS = {
+_Plan = tuple[tuple[int, float, int], ...]
+_PLANS: dict[tuple[str, str, str, str], _Plan] = {
     ("noop", "empty", "warm", "warm"): ((1, 0.008, 176), (4, 0.014, 44), (16, 0.04, 11)),
     ("noop", "empty", "cold", "mixed"): ((1, 0.07, 36), (4, 0.1, 25), (16, 0.25, 11)),
     ("010.sleep", "ms=300", "warm", "warm"): ((1, 0.32, 8), (4, 0.33, 8), (16, 0.36, 11)),
     ("010.sleep", "ms=300", "cold", START): ((1, 0.4, 7), (4, 0.45, 6), (16, 0.8, 4)),
 }
+_OTHERS = [name for name in WORKLOADS if name not in ("noop", "010.sleep", "chain", "transfer")]
 _QUICK_BURSTS = 4
 
-TRIALS: list[Trial] = [_trial(*which, *each) for which, plan in _PLANS.items() for each in plan]
+
+def _trials() -> list[Trial]:
+    plans = dict(_PLANS)
+    for name in _OTHERS:  # chain and transfer have experiments of their own
+        smallest = next(iter(workload(name).variants))
+        plans[name, smallest, "warm", "warm"] = ((4, 0.1, 6),)
+        plans[name, smallest, "cold", "mixed"] = ((4, 0.2, 6),)
+    return [_trial(*which, *each) for which, plan in plans.items() for each in plan]
+
+
+TRIALS = _trials()
 QUICK = ("burst_noop_empty_warm_16",)

@@ -129,6 +129,8 @@ def _case(start_mode: str) -> Case:
 
 
 def _result(*answers: bytes, period_s: float = 0.2) -> LoadResult:
+    """Of a burst that does not count, and of those that give these answers."""
+    answers = (answer(instance="f-first"), answer(instance="f-first"), *answers)
     with serving(answering(*answers)) as port:
         return run(
             Load(
@@ -144,7 +146,7 @@ def _result(*answers: bytes, period_s: float = 0.2) -> LoadResult:
 def test_a_request_that_failed_counts_with_the_time_out() -> None:
     busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
     came = _result(answer(), busy)
-    latencies_ns = loads.latencies_ns(came)
+    latencies_ns = loads.latencies_ns(came)[2:]
     assert latencies_ns.max() == loads.TIMEOUT_S * 1e9 > latencies_ns.min() > 0
     assert len(latencies_ns) == 2
 
@@ -180,10 +182,29 @@ def test_a_cold_burst_has_instances_of_its_own() -> None:
     assert mixed.outcome(0).starts == {"zygote": 2, "warm": 2}
 
 
-def test_a_burst_that_begins_in_the_one_before_does_not_count() -> None:
+def test_a_cold_burst_that_begins_in_the_one_before_does_not_count() -> None:
+    kept = _Kept(_case("mixed"), 2)
+    kept.take(_result(*[answer("zygote", f"f-{number}") for number in range(4)], period_s=1e-6))
+    assert kept.missing == 2
+    kept.take(_result(*[answer("zygote", f"g-{number}") for number in range(4)]))
+    doubts = kept.outcome(0).doubts
+    assert doubts[-1].startswith("2 bursts that began before the one before was over")
+
+
+def test_a_warm_burst_that_begins_in_the_one_before_waits_for_it() -> None:
     kept = _Kept(_case("warm"), 2)
     kept.take(_result(*[answer()] * 4, period_s=1e-6))
+    assert kept.missing == 0
+    assert kept.outcome(0).recollected == 0
+
+
+def test_the_first_burst_of_a_run_does_not_count_but_its_instances_do() -> None:
+    kept = _Kept(_case("mixed"), 1)
+    kept.take(_result(answer("zygote", "f-1"), answer("zygote", "f-first")))
     assert kept.missing == 1
+    kept.take(_result(answer("zygote", "f-2"), answer("zygote", "f-3")))
+    one = kept.outcome(0)
+    assert (len(one.samples_ns), one.starts) == (2, {"zygote": 4})
 
 
 def test_failures_are_no_state() -> None:
