@@ -1,10 +1,11 @@
 """Where the time of a warm request goes: client, gateway, queue, transport, function.
 
 The runtime stamps each request (`Server-Timing`): `gateway` from its first byte until it is there
-whole, and from its answer until that is sent; `queue` until an instance is given it; `transport`
-through shared memory, there and back; `function` inside the handler. `client` is what is left of
-the latency that the client sees: the client itself, the kernel's sockets, and the switches between
-the processes. The five add up to `total` in each request, not in their medians.
+whole, and from its answer until the head of that is made; `queue` until an instance is given it;
+`transport` through shared memory, there and back; `function` inside the handler. `client` is what
+is left of the latency that the client sees: the client itself, the gateway's writing, the kernel's
+sockets, and the switches between the processes. The five add up to `total` in each request, not in
+their medians.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ class Layers(Trial):
             for layer in LAYERS
         )
 
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        return self._workload.missing()
+
     def run(self, samples: int, seed: int) -> dict[str, Outcome]:
         """As `Trial.run`."""
         with Aetherless(self._workload.module, memory_limit_mb=self._workload.memory_mb) as one:
@@ -61,6 +66,7 @@ class Layers(Trial):
                 by_layer[case.more["layer"]],
                 starts=found["starts"],
                 payload_size_bytes=found["payload_size_bytes"],
+                recollected=found["recollected"],
             )
             for case in self.cases
         }

@@ -51,8 +51,11 @@ class OneAtATime(Trial):
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
+        [case] = self.cases
         return (
-            workload(self.cases[0].workload).missing() or server(self.cases[0].platform).missing()
+            workload(case.workload).missing()
+            or server(case.platform).missing()
+            or _lacks_start(case)
         )
 
     def run(self, samples: int, seed: int) -> dict[str, Outcome]:
@@ -105,6 +108,14 @@ def one_at_a_time(
         recollected=found["recollected"],
         more=more,
     )
+
+
+def _lacks_start(case: Case) -> str | None:
+    if case.start_mode not in STARTS:
+        return None
+    from aetherless_py.start import strategy  # of any commit
+
+    return strategy(case.start_mode).missing()
 
 
 def _server(case: Case, asked: Workload, orchestrator: dict[str, Any]) -> Server:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aetherless_py.start.criu import Criu
 from benchmarks import e2e_latency
 from benchmarks.baselines.servers import SERVERS
 from benchmarks.experiments import trials
@@ -109,6 +110,14 @@ def test_the_tail_to_median_ratio_needs_samples_beyond_the_p99() -> None:
     assert metadata_of(_sets(Outcome(slow)))["tail_to_median_ratio"] == 5
     none = metadata_of(_sets(Outcome([1e10] * 1000, {"timeout": 1000})))
     assert none["tail_to_median_ratio"] is None
+
+
+def test_a_way_of_starting_that_the_machine_lacks_is_not_available(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Criu, "missing", lambda *_: "criu is not there: install it")
+    assert TRIALS["cold_noop_criu"].missing() == "criu is not there: install it"
+    assert TRIALS["cold_noop_zygote"].missing() is None
 
 
 # -- real runs -----------------------------------------------------------------------------------
