@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.experiments import loads
+from benchmarks.harness.load import run as run_module
 from benchmarks.harness.load.arrivals import burst, constant, poisson, replayed
 from benchmarks.harness.load.request import Request
 from benchmarks.harness.load.result import LoadResult
@@ -271,6 +273,26 @@ def test_a_generator_that_is_late_says_so() -> None:
         allowed = _load(port, check=slow, lag_bound_ns=60_000_000_000)
         came = run(allowed, watchdog_s=WATCHDOG_S)
     assert came.invalid is None and came.as_dict()["valid"] is True
+
+
+def test_a_rate_that_no_generator_reaches_is_invalid_not_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_module, "_STARTING_S", 1.0)
+    with noop_server() as port:  # so many take it seconds
+        came = run(_load(port, arrivals=constant(1_000_000, 0.06), timeout_s=0.1))
+    assert came.requests == 60_000
+    assert came.invalid is not None
+
+
+def test_a_closed_loop_says_when_it_was_the_generator_that_was_measured() -> None:
+    with noop_server() as port:
+        came = run(_load(port, arrivals=Closed(2, 50)), watchdog_s=WATCHDOG_S)
+    elapsed_s = came.elapsed_ns / 1e9
+    busy, idle = (replace(came, cpu_seconds=share * elapsed_s) for share in (0.95, 0.5))
+    assert busy.bottleneck == "the generator was the bottleneck: 95% of its processor used"
+    assert busy.bottleneck in busy.warnings and busy.bottleneck in loads.doubts(busy)
+    assert idle.bottleneck is None and not loads.doubts(idle)
 
 
 def test_the_lags_p99_is_what_makes_a_run_invalid() -> None:
