@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 
 import numpy as np
 import pytest
 
+from benchmarks.experiments.base import Outcome, Trial
+from benchmarks.harness.load import ceiling
 from tools.performance import __main__ as command
+from tools.performance import e2e
 from tools.performance.goal import Goal, as_ratio
 
 
@@ -44,6 +48,55 @@ def test_a_figure_by_itself_is_the_median_of_the_rounds() -> None:
 @pytest.mark.parametrize("part", command.PARTS)
 def test_each_part_can_be_measured(part: str) -> None:
     assert callable(importlib.import_module(f"tools.performance.{part}").measure)
+
+
+class FakeTrial(Trial):
+    """Samples of which half of the capacity's are late where that is said, or some fail."""
+
+    def __init__(self, name: str, cases: tuple[str, ...], doubt: str, failed: int) -> None:
+        self.name, self._names, self._doubt, self._failed = name, cases, doubt, failed
+
+    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+        latencies_ns = [1e6 + number for number in range(samples)]
+        doubts = [self._doubt] if self._doubt else []
+        failures = {"reset": self._failed} if self._failed else {}
+        return {
+            name: Outcome(latencies_ns, failures=failures, doubts=doubts) for name in self._names
+        }
+
+
+def end_to_end(monkeypatch: pytest.MonkeyPatch, doubt: str = "", failed: int = 0) -> str:
+    cases = {
+        e2e.ECHO: (e2e.OURS, e2e.PROXIED),
+        e2e.CHAIN: (e2e.TAIL, e2e.HOPS),
+        e2e.HALF: (e2e.HALF,),
+    }
+    fakes = [FakeTrial(name, its, doubt, failed) for name, its in cases.items()]
+    monkeypatch.setattr(e2e, "trials", lambda quick: fakes)
+    monkeypatch.setattr(e2e, "attempt", lambda *_: ceiling.Trial(5000.0, 1e5, 0, True))
+    monkeypatch.setattr(e2e, "noop_server", lambda _: contextlib.nullcontext(1))
+    return "\n".join(e2e.measure(6))
+
+
+def test_nothing_is_met_in_rounds_in_which_the_generator_was_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    goal = f"| {e2e.TAIL_TO_MEDIAN.name} | 1.00 [1.00, 1.00] | at most 4.00 |"
+    assert f"{goal} met |" in end_to_end(monkeypatch)
+    late = end_to_end(monkeypatch, doubt="invalid: the generator was the bottleneck")
+    assert f"{goal} **not shown** |" in late
+    assert late.endswith("late in 6 rounds.")
+
+
+def test_a_p99_is_told_with_samples_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = end_to_end(monkeypatch)
+    assert f"| {e2e.TAIL} | 1.00 ms | - |" in told
+    assert f"| {e2e.OURS} | 1.00 ms | 1.00 ms |" in told
+
+
+def test_failures_end_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="1 requests failed"):
+        end_to_end(monkeypatch, failed=1)
 
 
 @pytest.mark.parametrize(

@@ -49,24 +49,26 @@ class Goal:
         """
         return self.row(*ratio_interval(first, second), as_ratio)
 
-    def of_blocks(self, blocks: Sequence[Floats], show: Show) -> str:
+    def of_blocks(self, blocks: Sequence[Floats], show: Show, shown: bool = True) -> str:
         """A row: the median of the blocks' medians.
 
         Args:
             blocks: the samples of each round.
             show: turns the figure into text.
+            shown: whether a verdict can be given; where not, the figure stands as "not shown".
         """
         medians = np.sort([np.median(block) for block in blocks])
         interval = median_interval(medians, CONFIDENCE)
         if interval is None:
             raise ValueError(f"{len(blocks)} rounds are too few for an interval of 95 %")
-        return self.row(median_of_medians(blocks), *interval, show)
+        return self.row(median_of_medians(blocks), *interval, show, shown)
 
-    def row(self, value: float, low: float, high: float, show: Show) -> str:
+    def row(self, value: float, low: float, high: float, show: Show, shown: bool = True) -> str:
         """A row of a figure with its interval."""
+        said = self.verdict(low, high) if shown else "**not shown**"
         return (
             f"| {self.name} | {show(value)} [{show(low)}, {show(high)}]"
-            f" | {self.wanted(show)} | {self.verdict(low, high)} |"
+            f" | {self.wanted(show)} | {said} |"
         )
 
     def wanted(self, show: Show) -> str:
