@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from benchmarks.baselines.servers.base import not_installed
 from benchmarks.experiments import trials
 from benchmarks.experiments.base import Case, Trial, metadata_of
@@ -97,10 +99,14 @@ def _of_case(state: dict[str, Any], case: Case) -> dict[str, Any]:
 def metadata(measured: Measured, name: str) -> dict[str, Any]:
     """What belongs to a result: its circumstances, what the rounds said, and its ratios."""
     case = CASES[name]
+    sets = sets_of(measured, name, PART)
+    said = case.metadata()
+    if case.rate is None and case.arrivals == "poisson":  # a share of what was found out
+        said["rate"] = float(np.median([one["more"]["offered_per_s"] for one in sets]))
     return {
-        **case.metadata(),
+        **said,
         "order_seed": SEED,
-        **metadata_of(sets_of(measured, name, PART)),
+        **metadata_of(sets),
         **{
             key: value
             for other in case.beside

@@ -22,6 +22,7 @@ from benchmarks.harness.load.histogram import Histogram
 from benchmarks.workloads.registry import WORKLOADS
 from tools import quick, report, run_benchmarks
 
+HALF = "load_curve_noop_empty_load50_aetherless"
 TRIALS = {trial.name: trial for trial in trials(quick=False)}
 QUICK = {trial.name for trial in trials(quick=True)}
 SAMPLES = 4
@@ -236,6 +237,9 @@ def test_a_whole_quick_run(tmp_path: Path) -> None:
     assert told["starts"] == {"warm": 3 * 2}
     assert told["arrivals"] == "closed" and told["rounds"][0]["loop"] == "closed"
     assert told["environment"]["began_at_ms"] >= began * 1000 - 1
+    half = results[f"e2e_{HALF}"]["metadata"]
+    offered = [one["offered_per_s"] for one in half["rounds"]]
+    assert half["rate"] == pytest.approx(np.median(offered))
     of_bursts = results["e2e_burst_noop_empty_warm_16"]
     assert of_bursts["iterations"] == 3 * 16
     assert of_bursts["metadata"]["concurrency"] == 16
