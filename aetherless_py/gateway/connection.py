@@ -40,11 +40,16 @@ _NOT_SERVED = frozenset(
 )
 # RFC 3986, section 3.2: host and port; a user's name has no place in it (RFC 9110, section 4.2.4).
 _AUTHORITY = re.compile(rb"(?:\[[\w:.~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?", re.ASCII)
+_LONGEST_HOST_BYTES = 1024  # a name has 253 at most (RFC 1035); functions are told it twice
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE)
 _REQUEST_LINE = re.compile(
     rb"(?:\r?\n)*([!#$%&'*+.^_`|~0-9A-Za-z-]+) +[^ \r\n]+ +HTTP/(\d\.\d)\r\n"
 )
 Headers = list[tuple[bytes, bytes]]
+
+
+def _is_host(value: bytes) -> bool:
+    return len(value) <= _LONGEST_HOST_BYTES and _AUTHORITY.fullmatch(value) is not None
 
 
 class _Stop(Exception):
@@ -268,7 +273,7 @@ class Connection(asyncio.Protocol):
         if name in _LOOKED_AT:
             if name == b"host":
                 self._hosts += 1
-                if not _AUTHORITY.fullmatch(value):
+                if not _is_host(value):
                     self._fault = HTTPStatus.BAD_REQUEST
             elif name == b"content-length":
                 self._length = int(value)
@@ -339,7 +344,7 @@ class Connection(asyncio.Protocol):
         if self._target == b"*":
             return request.method == "OPTIONS"
         found = _ABSOLUTE.fullmatch(self._target)
-        if found is None or not _AUTHORITY.fullmatch(found[1]):
+        if found is None or not _is_host(found[1]):
             return False
         request.target = found[2] if found[2].startswith(b"/") else b"/" + found[2]
         for index, (name, _) in enumerate(request.headers):

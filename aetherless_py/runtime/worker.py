@@ -117,14 +117,24 @@ class Worker:
                 os._exit(code if type(code) is int else 1)
 
     def _next(self, wait: Wait | None) -> tuple[int, wire.Request, dict[str, Any]]:
-        """The next request, its memory given back already."""
-        number, message = self._channel.receive(wait=wait)
-        request = wire.Request(message)
-        event = event_of(request)
-        request.body.release()
-        message.release()
-        self._channel.release()
-        return number, request, event
+        """The next request, its memory given back already; what is none is answered here."""
+        while True:
+            number, message = self._channel.receive(wait=wait)
+            fault = ""
+            try:
+                request = wire.Request(message)
+            except wire.WireError as error:
+                fault = str(error)
+            else:
+                event = event_of(request)
+                request.body.release()
+            message.release()
+            self._channel.release()
+            if not fault:
+                return number, request, event
+            print(f"what came is no request: {fault}", file=sys.stderr)
+            with self._answering:
+                self._channel.answer(number, wire.response(502, 0, True, _JSON, _FAILED))
 
     def _answer(self, request: wire.Request, event: dict[str, Any]) -> list[wire.Buffer]:
         context = Context(

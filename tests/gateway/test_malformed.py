@@ -95,6 +95,9 @@ CASES = [
     Case("a Host with a port", line(b"GET /healthz HTTP/1.1", b"Host: [::1]:80 \t\r\n"), (200,), OPEN, "3.2"),
     Case("a Host that is none", line(b"GET /healthz HTTP/1.1", b"Host: a/b\r\n"), (400,), CLOSED, "3.2"),
     Case("a Host with a user", line(b"GET /healthz HTTP/1.1", b"Host: u@a\r\n"), (400,), CLOSED, "3.2"),
+    Case("a Host of a kilobyte", line(b"GET /function/event HTTP/1.1", b"Host: " + b"a" * 1024 + b"\r\n"), (200,), OPEN, "RFC 1035, 2.3.4"),
+    Case("a longer Host", line(b"GET /function/event HTTP/1.1", b"Host: " + b"a" * 1025 + b"\r\n"), (400,), CLOSED, "RFC 1035, 2.3.4"),
+    Case("a longer Host in the target", line(b"GET http://" + b"a" * 65000 + b"/function/event HTTP/1.1"), (400,), CLOSED, "RFC 1035, 2.3.4"),
     Case("two Hosts in HTTP/1.0", line(b"GET /healthz HTTP/1.0", HOST + HOST), (400,), CLOSED, "3.2"),
     # Headers.
     Case("NUL in a value", header(b"X: a\0b"), (400,), CLOSED, "RFC 9110, 5.5"),
