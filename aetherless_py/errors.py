@@ -139,6 +139,10 @@ class StartTimeoutError(StartError, TimeoutError):
     """An instance was not ready in time and was killed."""
 
 
+class RestoreDeadlineError(StartTimeoutError):
+    """A pool cannot be refilled within its restore deadline."""
+
+
 class HandshakeError(StartError):
     """A process said something else than READY, or said it twice."""
 

@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import socket
-import stat
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from aetherless_py.gateway.app import JSON, refuse
 from aetherless_py.gateway.connection import HttpRequest
 from aetherless_py.runtime.orchestrator import Orchestrator
 from aetherless_py.runtime.tasks import Tasks
+from aetherless_py.start.own_folder import own_folder
 from aetherless_py.start.readiness import LONGEST_PATH
 
 _LONGEST_NAME = len("/65535.sock")
@@ -42,16 +42,8 @@ def folder() -> Path:
         path = Path(runtime) / "aetherless"
     else:
         path = Path(tempfile.gettempdir()) / f"aetherless-{os.geteuid()}"
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.lstat()
-    except OSError as error:
-        raise ControlError(f"{path}: {error.strerror}; set AETHERLESS_RUNTIME_DIR") from None
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise ControlError(
-            f"{path}: must be a folder of this user's with mode 700; mend it, or set"
-            " AETHERLESS_RUNTIME_DIR to another one"
-        )
+    if why := own_folder(path):
+        raise ControlError(f"{path}: {why}; mend it, or set AETHERLESS_RUNTIME_DIR to another one")
     longest = LONGEST_PATH - _LONGEST_NAME
     if len(os.fsencode(path)) > longest:
         raise ControlError(

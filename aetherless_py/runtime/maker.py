@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from aetherless_py.channel import Channel
-from aetherless_py.errors import AetherlessError, SnapshotError, StartError, StrategyClosedError
+from aetherless_py.errors import (
+    AetherlessError,
+    RestoreDeadlineError,
+    SnapshotError,
+    StartError,
+    StrategyClosedError,
+)
 from aetherless_py.runtime import worker
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.context import environment_of
@@ -22,6 +28,7 @@ from aetherless_py.start import strategy
 from aetherless_py.start.base import Function, Strategy
 from aetherless_py.start.criu import Criu
 from aetherless_py.start.instance import Instance
+from aetherless_py.start.own_folder import own_folder
 from aetherless_py.start.pool import WarmPool
 from aetherless_py.start.snapshot_folder import Folder
 
@@ -78,9 +85,9 @@ class Maker:
             return made
         # A program that begins anew is no restore: what takes so long has no such deadline.
         deadline_ms = None if name in ("spawn", "executable") else self._restore_timeout_ms
-        self._pool = WarmPool(
-            made, self._function.warm_pool_size, POOL_LIMIT, restore_timeout_ms=deadline_ms
-        )
+        # More than there may be would only be made to lie there.
+        size = min(self._function.warm_pool_size, self._function.max_instances)
+        self._pool = WarmPool(made, size, POOL_LIMIT, restore_timeout_ms=deadline_ms)
         return self._pool
 
     def prepare(self) -> None:
@@ -120,6 +127,11 @@ class Maker:
 
     def _prepare_strategy(self, function: Function) -> None:
         if self._kind == "criu":
+            # Whoever could rename an image in it could have another one restored.
+            if why := own_folder(self._snapshots):
+                raise StartError(
+                    f"orchestrator.snapshot_dir: {str(self._snapshots)!r}: {why}; name another one"
+                )
             for former in self._snapshots.glob(f"{self._function.id}.*"):
                 if former.name != self._image:
                     _remove_image(former)
@@ -140,7 +152,7 @@ class Maker:
             StartError, StrategyClosedError: there is none.
             SegmentNoSpaceError: there is no memory for its channel.
         """
-        instance = self._strategy.start()
+        instance = self._start()
         if self._function.kind == "executable":
             return Made(instance, None)
         try:
@@ -155,6 +167,14 @@ class Maker:
             instance.stop(grace_s=0)
             raise
         return Made(instance, channel)
+
+    def _start(self) -> Instance:
+        try:
+            return self._strategy.start()
+        except RestoreDeadlineError:
+            # A request has longer than the pool allows. Its start mode will say what it got.
+            assert self._pool is not None
+            return self._pool.source.start()
 
     def refill(self) -> None:
         """Makes up for what starts have used up."""

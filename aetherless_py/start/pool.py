@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from aetherless_py.errors import (
     PoolLimitError,
+    RestoreDeadlineError,
     StartError,
     StartTimeoutError,
     StrategyClosedError,
@@ -91,6 +92,11 @@ class WarmPool(Strategy):
         self._filler = threading.Thread(target=self._fill, name="warm pool", daemon=True)
 
     @property
+    def source(self) -> Strategy:
+        """What makes the instances."""
+        return self._source
+
+    @property
     def ready(self) -> int:
         """How many instances wait."""
         return len(self._ready)
@@ -106,7 +112,8 @@ class WarmPool(Strategy):
                 raise StrategyClosedError(f"{self.name}: this strategy is closed")
             if self._failures >= FAILURES:
                 last = self._last_failure
-                raise StartError(f"{self.name}: {FAILURES} refills in a row failed: {last}")
+                kind = RestoreDeadlineError if isinstance(last, StartTimeoutError) else StartError
+                raise kind(f"{self.name}: {FAILURES} refills in a row failed: {last}")
             if not self._changed.wait(until - time.monotonic()) and time.monotonic() >= until:
                 raise StartTimeoutError(f"{self.name}: no warm instance in time")
 

@@ -148,6 +148,14 @@ def test_the_pool_is_filled_again(up: Start) -> None:
     eventually(lambda: runtime.state()[0]["pool"]["ready"] == 2)
 
 
+def test_a_pool_that_cannot_be_filled_in_time_fails_nobody(up: Start) -> None:
+    runtime = up({"id": "does"}, warm_pool_size=2, restore_timeout_ms=0.01)
+    answers = at_once(runtime, ["/function/does?do=sleep&value=0.1"] * 4)
+    assert [answer.status for answer in answers] == [200] * 4
+    assert {answer.headers["x-aether-start"] for answer in answers} == {"zygote"}
+    assert runtime.state()[0]["pool"]["missed_deadline"] >= 5
+
+
 @pytest.mark.parametrize("start", ["zygote", "spawn"])
 def test_one_that_was_killed_in_the_pool_is_not_handed_over(up: Start, start: str) -> None:
     runtime = up({"id": "does"}, warm_pool_size=2, start=start, restore_timeout_ms=10_000)
