@@ -133,16 +133,16 @@ class Gateway:
         if isinstance(outcome, AetherlessError):
             status, more = _failure(outcome)
             self._metrics.answered(function_id, status, invocation)
+            stamps += _stamps(invocation, begun_ns)
             refuse(request, status, _words(outcome), *stamps, *more)
             return
         self._metrics.answered(function_id, outcome.status, invocation)
         assert headers is not None
+        if request.method == "HEAD" and outcome.status != 204 and not outcome.body:
+            # An executable tells what GET would give.
+            headers += [header for header in outcome.headers if header[0] == b"content-length"]
         headers += stamps
-        headers += (
-            (b"x-aether-start", invocation.start.encode()),
-            (b"x-aether-instance", invocation.instance_id.encode()),
-            (b"server-timing", timing(invocation, begun_ns)),
-        )
+        headers += _stamps(invocation, begun_ns)
         request.respond(outcome.status, headers, outcome.body)
 
     def _pass_on(
@@ -169,6 +169,17 @@ class Gateway:
 def _submit(service: Service, invocation: Invocation, request: HttpRequest) -> None:
     request.on_gone = partial(service.abandon, invocation)
     service.submit(invocation)
+
+
+def _stamps(invocation: Invocation, begun_ns: int) -> Headers:
+    """Of one that an instance was given, whatever became of it: which, how started, how long."""
+    if not invocation.sent_ns:
+        return []
+    return [
+        (b"x-aether-start", invocation.start.encode()),
+        (b"x-aether-instance", invocation.instance_id.encode()),
+        (b"server-timing", timing(invocation, begun_ns)),
+    ]
 
 
 def divide(target: bytes) -> tuple[bytes, bytes]:
@@ -234,12 +245,14 @@ def timing(invocation: Invocation, begun_ns: int) -> bytes:
     To the nanosecond: a short handler takes less than a microsecond.
 
     Args:
-        invocation: answered.
+        invocation: answered by an instance, or given up while one had it.
         begun_ns: the first byte of its request was here.
     """
-    gateway_ns = invocation.received_ns - begun_ns + monotonic_ns() - invocation.answered_ns
+    now_ns = monotonic_ns()
+    answered_ns = invocation.answered_ns or now_ns
+    gateway_ns = invocation.received_ns - begun_ns + now_ns - answered_ns
     queue_ns = invocation.sent_ns - invocation.received_ns
-    served_ns = invocation.answered_ns - invocation.sent_ns
+    served_ns = answered_ns - invocation.sent_ns
     function_ns = invocation.function_ns
     if function_ns is None:
         parts = b"gateway;dur=%.6f, queue;dur=%.6f, instance;dur=%.6f" % (

@@ -121,7 +121,7 @@ class HttpRequest:
         return self._connection.client
 
     def respond(self, status: int, headers: Headers, body: Buffer = b"") -> None:
-        """Answers; the body's length is what it is, whatever the headers say."""
+        """Answers, with the body's length; only HEAD's, without a body, may be in the headers."""
         if not self.gone:
             self._connection.answer(self, status, headers, body)
 
@@ -404,7 +404,8 @@ class Connection(asyncio.Protocol):
             head += (name, b": ", value, b"\r\n")
         if status in (204, 205, 304):
             body = b""
-        if status != 204 and status != 304:
+        # Of HEAD without a body nobody here knows how long GET's is (RFC 9110, section 8.6).
+        if status != 204 and status != 304 and (body or request.method != "HEAD"):
             head.append(b"content-length: %d\r\n" % len(body))
         last = not request.keep_alive or (
             self._ending and not self._waiting and self._refusal is None
@@ -524,7 +525,10 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Takes no more requests; closes as soon as those that it has are answered."""
         self._ending = True
-        if self._current is None and not self._waiting:
+        if self._closing:  # all is said, and its client still sends
+            if not self._transport.get_write_buffer_size():
+                self._transport.abort()
+        elif self._current is None and not self._waiting:
             self._close()
 
 

@@ -22,7 +22,13 @@ import uvloop
 from aetherless_py.errors import AetherlessError, ListenError, StartError
 from aetherless_py.gateway import control
 from aetherless_py.gateway.app import Gateway, divide
-from aetherless_py.gateway.connection import App, Connection, HttpRequest, Settings
+from aetherless_py.gateway.connection import (
+    HEAD_LIMIT_BYTES,
+    App,
+    Connection,
+    HttpRequest,
+    Settings,
+)
 from aetherless_py.gateway.metrics import Metrics
 from aetherless_py.runtime.config import Config
 from aetherless_py.runtime.orchestrator import Orchestrator
@@ -33,6 +39,7 @@ log = logging.getLogger("aetherless")
 
 BACKLOG = 2048
 _CLOCK_S = 1.0
+_LAST_ANSWERS_S = 1.0  # to send them, where functions took all the time that there was
 _MARK = "AETHER_RUNTIME_ID"
 
 
@@ -64,6 +71,7 @@ class Server:
         self._settings = Settings(
             config.orchestrator.body_limit_bytes,
             config.orchestrator.request_timeout_s,
+            head_limit_bytes=_head_limit_bytes(config),
             most_connections=config.orchestrator.max_connections,
         )
         self._tasks = Tasks()
@@ -135,13 +143,14 @@ class Server:
 
     async def _end(self) -> None:
         self._told("ending: requests under way may finish")
+        until_s = self._loop.time() + self._config.orchestrator.shutdown_timeout_s
         for listener in self._listeners.values():
             listener.close()
         await self._orchestrator.close()
         for connection in list(self._settings.connections):
             connection.finish()
-        # A long answer is not sent at once: its client has as long as the requests had.
-        until_s = self._loop.time() + self._config.orchestrator.shutdown_timeout_s
+        # A long answer is not sent at once, though its function may have taken all the time.
+        until_s = max(until_s, self._loop.time() + _LAST_ANSWERS_S)
         while self._settings.connections and self._loop.time() < until_s:
             await asyncio.sleep(0.005)
 
@@ -232,6 +241,7 @@ class Server:
                 raise
             self._config = config
             self._settings.body_limit_bytes = wanted.body_limit_bytes
+            self._settings.head_limit_bytes = _head_limit_bytes(config)
             self._settings.request_timeout_s = wanted.request_timeout_s
             self._settings.most_connections = wanted.max_connections
             for port in set(self._listeners) - before:
@@ -260,6 +270,10 @@ class Server:
             for connection in list(self._settings.connections):
                 connection.check_time(now)
             await asyncio.sleep(_CLOCK_S)
+
+
+def _head_limit_bytes(config: Config) -> int:
+    return min(HEAD_LIMIT_BYTES, config.orchestrator.head_limit_bytes)
 
 
 def serve(read: Callable[[], Config], told: Callable[[str], object]) -> None:

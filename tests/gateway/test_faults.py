@@ -45,8 +45,13 @@ def test_a_request_that_takes_too_long_costs_its_instance(up: Start, mode: str) 
     runtime = up({"id": "does", "timeout_ms": 1000}, start=mode)
     assert runtime.ask("/function/does").status == 200
     process = _only_process(runtime)
+    warm = runtime.ask("/function/does")
     late = runtime.ask("/function/does?do=sleep&value=600")
     assert late.status == 504
+    told = {"x-aether-start": "warm", "x-aether-instance": warm.headers["x-aether-instance"]}
+    assert late.headers.items() >= told.items()  # whose log says why
+    [took] = re.findall(r"queue;dur=[0-9.]+, instance;dur=([0-9.]+)", late.headers["server-timing"])
+    assert float(took) > 900
     eventually(lambda: not lives(process))
     after = runtime.ask("/function/does")
     assert (after.status, after.headers["x-aether-start"]) == (200, mode)
@@ -62,6 +67,7 @@ def test_a_crash_is_answered_once_and_not_tried_again(
     counter = tmp_path / "counter"
     answer = runtime.ask(f"/function/does?do={crash}&count={counter}")
     assert answer.status == 502
+    assert answer.headers["x-aether-start"] == "zygote" and answer.headers["x-aether-instance"]
     assert _times(counter) == 1
     assert runtime.ask("/function/does").status == 200
     assert _counts(runtime) == {"started": 2, "crash": 1}
@@ -271,25 +277,6 @@ def test_an_answer_that_is_too_large_costs_only_itself(up: Start) -> None:
     assert runtime.ask("/function/does?do=large&value=10000000").status == 502
     assert runtime.ask("/function/does?do=large&value=20000").status == 200
     assert len(runtime.instances()) == 1
-
-
-def test_requests_that_do_not_fit_into_the_ring_are_refused_however_many_wait(
-    up: Start, tmp_path: Path
-) -> None:
-    runtime = up({"id": "does", "max_instances": 1}, shm_buffer_size=1 << 16)
-    headers = {f"x-{number}": "y" * 1000 for number in range(50)}
-    body = b"x" * 20_000
-
-    def ask(_: int) -> int:
-        return runtime.ask("/function/does", body, headers=headers).status
-
-    with under_way(runtime, tmp_path / "go") as [held], ThreadPoolExecutor(300) as clients:
-        waiting = [clients.submit(ask, number) for number in range(300)]
-        eventually(lambda: runtime.state()[0]["queue"] == 300)
-        (tmp_path / "go").touch()
-        assert held.result().status == 200
-        assert {each.result() for each in waiting} == {413}
-    assert runtime.ask("/function/does").status == 200
 
 
 def test_an_image_is_used_again_and_a_damaged_one_taken_anew(up: Start) -> None:

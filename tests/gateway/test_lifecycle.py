@@ -38,6 +38,15 @@ def _free_port() -> int:
 # -- the end ---------------------------------------------------------------------------------------
 
 
+def test_who_does_not_close_after_a_refusal_keeps_nobody(up: Start) -> None:
+    runtime = up({"id": "noop"}, shutdown_timeout_s=600, request_timeout_s=600)
+    with socket.create_connection(("127.0.0.1", runtime.port), WATCHDOG_S) as client:
+        client.sendall(b"nonsense\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
+        runtime.process.send_signal(signal.SIGTERM)
+        assert runtime.process.wait(WATCHDOG_S) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_under_way_is_answered_before_the_end(
     up: Start, tmp_path: Path, number: int

@@ -6,6 +6,8 @@ import base64
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +96,42 @@ def test_head_is_a_get_without_the_body(up: Start) -> None:
     runtime = up({"id": "noop"})
     answer = runtime.ask("/function/noop", method="HEAD")
     assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "2")
+
+
+# Knows how long its answers would be, as servers of files do.
+SIZED = """#!{python}
+import http.server, os, socket
+
+class Sized(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self.send_response(int(self.path[1:]))
+        self.send_header("Content-Length", "12345")
+        self.end_headers()
+
+server = http.server.HTTPServer(("127.0.0.1", int(os.environ["AETHER_TRIGGER_PORT"])), Sized)
+ready = socket.socket(socket.AF_UNIX)
+ready.connect(os.environ["AETHER_SOCKET"])
+ready.sendall(b"READY")
+server.serve_forever()
+"""
+
+
+def test_head_has_the_length_that_an_executable_tells(up: Start, tmp_path: Path) -> None:
+    program = tmp_path / "sized"
+    program.write_text(SIZED.format(python=sys.executable))
+    program.chmod(0o700)
+    runtime = up({"id": "sized", "handler_path": str(program)})
+    for status, told in ((200, "12345"), (304, "12345"), (204, None)):
+        answer = runtime.ask(f"/function/sized/{status}", method="HEAD")
+        assert (answer.status, answer.headers.get("content-length")) == (status, told)
+
+
+def test_a_head_has_room_in_the_ring(up: Start) -> None:
+    runtime = up({"id": "noop"}, shm_buffer_size=65536)
+    for size_bytes, status in ((30_000, 200), (40_000, 431)):
+        assert runtime.ask("/function/noop", headers={"x": "y" * size_bytes}).status == status
 
 
 def test_a_function_has_a_port_of_its_own(up: Start) -> None:
