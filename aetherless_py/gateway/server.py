@@ -54,7 +54,9 @@ class Server:
     def __init__(self, read: Callable[[], Config], told: Callable[[str], object]) -> None:
         self._read, self._told = read, told
         self._listeners: dict[int, asyncio.Server] = {}
+        self._owners: dict[int, str] = {}  # of trigger ports: the functions' ids
         self._ending: asyncio.Event
+        self._up: asyncio.Event
         self._reloading: asyncio.Lock
         self._port = 0
 
@@ -67,6 +69,7 @@ class Server:
         """
         self._loop = loop = asyncio.get_running_loop()
         self._ending, self._reloading = asyncio.Event(), asyncio.Lock()
+        self._up = asyncio.Event()
         self._config = config
         self._settings = Settings(
             config.orchestrator.body_limit_bytes,
@@ -91,7 +94,7 @@ class Server:
         ticking = loop.create_task(self._tick())
         try:
             # Ports first: a runtime that cannot listen starts nothing.
-            await self._open_ports(config)
+            self._owners = await self._open_ports(config)
             if not await self._start():
                 return
             try:
@@ -134,6 +137,7 @@ class Server:
         host = config.orchestrator.host
         host = f"[{host}]" if ":" in host else host  # RFC 3986, section 3.2.2
         names = ", ".join(function.id for function in config.functions)
+        self._up.set()
         self._told(f"serving {names} on http://{host}:{self._port}")
         try:
             await self._ending.wait()
@@ -159,10 +163,14 @@ class Server:
     def _factory(self, app: App) -> Callable[[], Connection]:
         return lambda: Connection(app, self._settings)
 
-    async def _open_ports(self, config: Config) -> None:
-        """Binds what is not bound yet; nothing is accepted before `start_serving`."""
+    async def _open_ports(self, config: Config) -> dict[int, str]:
+        """Binds what is not bound yet; nothing is accepted before `start_serving`.
+
+        Returns:
+            Which function each trigger port is to ask.
+        """
         host = config.orchestrator.host
-        self._owners = {
+        owners = {
             function.trigger_port: function.id
             for function in config.functions
             if function.trigger_port is not None
@@ -172,11 +180,12 @@ class Server:
                 host, config.orchestrator.port, self._gateway.route, "the gateway"
             )
             self._listeners[self._port] = listener
-        for port, function_id in self._owners.items():
+        for port, function_id in owners.items():
             if port not in self._listeners:
                 self._listeners[port], _ = await self._bind(
                     host, port, self._on_port(port), function_id
                 )
+        return owners
 
     def _on_port(self, port: int) -> App:
         def route(request: HttpRequest) -> None:
@@ -221,6 +230,7 @@ class Server:
         self._tasks.begin(reload())
 
     async def _reload(self) -> dict[str, list[str]]:
+        await self._up.wait()  # before that there is nothing to change
         async with self._reloading:
             config = self._read()
             was, wanted = self._config.orchestrator, config.orchestrator
@@ -230,15 +240,15 @@ class Server:
                     " start it again"
                 )
             before = set(self._listeners)
-            owners = self._owners
             try:
-                await self._open_ports(config)
+                owners = await self._open_ports(config)
                 changes = await self._orchestrator.reload(config)
             except BaseException:
-                self._owners = owners
                 for port in set(self._listeners) - before:
                     self._listeners.pop(port).close()
                 raise
+            # Only now: until the new functions are ready, the former ones serve their ports.
+            self._owners = owners
             self._config = config
             self._settings.body_limit_bytes = wanted.body_limit_bytes
             self._settings.head_limit_bytes = _head_limit_bytes(config)
@@ -246,7 +256,7 @@ class Server:
             self._settings.most_connections = wanted.max_connections
             for port in set(self._listeners) - before:
                 await self._listeners[port].start_serving()
-            for port in before - set(self._owners) - {self._port}:
+            for port in before - set(owners) - {self._port}:
                 self._listeners.pop(port).close()
             log.info("reloaded: %s", changes)
             return changes

@@ -278,6 +278,77 @@ def test_functions_and_ports_come_and_go(up: Start) -> None:
     assert [each["id"] for each in runtime.state()] == ["noop", "who"]
 
 
+def _held_up(folder: Path, after: str) -> dict[str, object]:
+    """A function whose import says by a file that it has begun, and waits for another one.
+
+    Args:
+        folder: for both files, "begun" and "go".
+        after: what the import does then.
+    """
+    (folder / "held_up.py").write_text(
+        "import os, time\n"
+        f"open({str(folder / 'begun')!r}, 'w').close()\n"
+        f"while not os.path.exists({str(folder / 'go')!r}):\n"
+        "    time.sleep(0.005)\n"
+        f"{after}\n"
+        "def handler(event, context):\n"
+        "    return 'new'\n"
+    )
+    return {
+        "id": "held_up", "handler_path": "held_up:handler", "ready_timeout_s": WATCHDOG_S,
+        "timeout_ms": 900_000, "environment": {"PYTHONPATH": str(folder)},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("after", "done"), [("pass", True), ("raise RuntimeError", False)])
+def test_until_a_reload_is_done_ports_are_served_as_before(
+    up: Start, tmp_path: Path, after: str, done: bool
+) -> None:
+    handed_on, given_up = _free_port(), _free_port()
+    before = [{"id": "event", "trigger_port": handed_on}, {"id": "who", "trigger_port": given_up}]
+    runtime = up(*before)
+    runtime.functions[:] = [
+        {"id": "event"}, {"id": "who"}, {**_held_up(tmp_path, after), "trigger_port": handed_on}
+    ]  # fmt: skip
+    runtime.write()
+    runtime.process.send_signal(signal.SIGHUP)
+    eventually((tmp_path / "begun").exists)
+
+    def assert_as_before() -> None:
+        assert "rawPath" in runtime.ask("/", port=handed_on).json()
+        assert "pid" in runtime.ask("/", port=given_up).json()
+
+    assert_as_before()
+    (tmp_path / "go").touch()
+    if done:
+        eventually(lambda: runtime.ask("/", port=handed_on).json() == "new")
+        eventually(lambda: _refuses(given_up))
+    else:
+        eventually(lambda: "reload: nothing is changed" in runtime.stderr())
+        assert_as_before()
+
+
+def test_a_reload_while_the_first_functions_are_made_ready_waits_for_them(tmp_path: Path) -> None:
+    port = _free_port()
+    function = _held_up(tmp_path, "pass")
+    runtime = Up(tmp_path, [{**function, "trigger_port": port}])
+    find_port = runtime._port
+    runtime._port = lambda: 0  # type: ignore[method-assign]
+    with runtime:
+        eventually((tmp_path / "begun").exists)
+        runtime.functions[:] = [function, {"id": "who"}]
+        runtime.write()
+        runtime.process.send_signal(signal.SIGHUP)
+        time.sleep(0.1)  # it would be under way
+        (tmp_path / "go").touch()
+        runtime.port = find_port()
+        eventually(lambda: "INFO reloaded: " in runtime.stderr(), runtime.stderr())
+        assert runtime.ask("/function/held_up").json() == "new"
+        assert "pid" in runtime.ask("/function/who").json()
+        assert _refuses(port)
+        assert not runtime.stderr().count("Traceback")
+
+
 def test_after_a_reload_logs_go_where_the_file_says(up: Start, tmp_path: Path) -> None:
     runtime = up({"id": "does"}, log_dir=str(tmp_path / "before"))
     assert runtime.ask("/function/does?do=print&value=x").status == 200
