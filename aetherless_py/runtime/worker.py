@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from aetherless_py.runtime.handler_logs import RequestIds
     from aetherless_py.shm.side import Wait
 
 NAME_BYTES = 256  # of a channel's name, and its end
@@ -60,6 +61,11 @@ class Worker:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         __import__("json")  # what the first answer would import
+        self._logged: RequestIds | None = None
+        if "logging" in sys.modules:
+            from aetherless_py.runtime import handler_logs
+
+            self._logged = handler_logs.install(self._threads)
 
     def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
         """As `start.base.Function.handler` says of one that serves by itself."""
@@ -140,6 +146,8 @@ class Worker:
         context = Context(
             self._name, self._memory_mb, self._instance_id, request.id, request.deadline_ns
         )
+        if self._logged is not None:
+            self._logged.begin(request.id)
         began_ns = monotonic_ns()
         try:
             result = self._handler(event, context)
