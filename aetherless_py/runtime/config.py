@@ -136,7 +136,13 @@ class OrchestratorConfig(_Options):
     @field_validator("host")
     @classmethod
     def _is_host(cls, host: str) -> str:
-        if not re.fullmatch(r"[\w.:%-]+", host):
+        try:
+            host.encode("idna")  # as it is looked up: without labels that are empty or too long
+        except UnicodeError:
+            fits = False
+        else:
+            fits = re.fullmatch(r"[\w.:%-]+", host) is not None
+        if not fits:
             raise ValueError(f"{host[:80]!r} is no host's name or address")
         return host
 

@@ -79,6 +79,8 @@ def said(
         ("queue_limit: -1", "-1 is not within 0 to 1000000"),
         ("host: a b", "'a b' is no host's name or address"),
         ("host: ''", "'' is no host's name or address"),
+        ("host: a..b", "'a..b' is no host's name or address"),
+        (f"host: {'a' * 64}.b", f"'{'a' * 64}.b' is no host's name or address"),
         ("port: 65536", "65536 is not within 0 to 65535"),
         ("port: 99999999999999999999", "99999999999999999999 is not within 0 to 65535"),
         (f"port: {'9' * 5000}", f"'{'9' * 57}...' is not an integer"),
