@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from aetherless_py.errors import AetherlessError, ControlError
+from aetherless_py.errors import AetherlessError, CommandError, ControlError
 from aetherless_py.gateway import control
 from aetherless_py.gateway.app import PREFIX
 from aetherless_py.runtime import config_file
@@ -64,6 +64,19 @@ def _within(
         raise argparse.ArgumentTypeError(f"{text!r} is not within {least} to {most}{unit}")
 
     return number
+
+
+def _header(text: str) -> tuple[str, bytes]:
+    """A header's name and value from the command line."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as 'NAME: VALUE'")
+    try:
+        return name.strip(), value.strip().encode("latin-1")
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: a header has Latin-1 characters only"
+        ) from None
 
 
 _seconds = _within(float, 0.001, 86400, " seconds")
@@ -127,7 +140,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="the body: text, a file's content, or what comes on the standard"
                         " input; makes it a POST")  # fmt: skip
     invoke.add_argument("-X", "--method", help="of HTTP; GET without a body, POST with one")
-    invoke.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'")
+    invoke.add_argument("-H", "--header", action="append", default=[], type=_header,
+                        metavar="'NAME: VALUE'")  # fmt: skip
     invoke.add_argument("--path", default="/", help="that the function sees, with its query (/)")
     invoke.add_argument("-i", "--include", action="store_true", help="print status and headers too")
     invoke.add_argument("--timeout", type=_seconds, default=900.0, metavar="SECONDS",
@@ -213,20 +227,21 @@ def _invoke(options: argparse.Namespace) -> int:
     state = _state(_port(options))
     body = _body(options.data)
     headers: Any = http.client.HTTPMessage()  # no Mapping: it keeps what is given twice
-    for header in options.header:
-        name, colon, value = header.partition(":")
-        if not colon:
-            raise ControlError(f"--header {header!r}: write it as 'NAME: VALUE'")
-        headers[name.strip()] = value.strip()
+    for name, value in options.header:
+        headers[name] = value
     method = options.method or ("GET" if body is None else "POST")
     path = options.path if options.path.startswith("/") else f"/{options.path}"
-    target = f"{PREFIX.decode()}{quote(options.function, safe='')}{quote(path, safe=_OF_URLS)}"
+    # As bytes: what is no text for Python is asked for as it was given.
+    function = quote(os.fsencode(options.function), safe="")
+    target = f"{PREFIX.decode()}{function}{quote(os.fsencode(path), safe=_OF_URLS)}"
     connection = http.client.HTTPConnection(state["host"], state["port"], timeout=options.timeout)
     try:
         connection.request(method, target, body, headers)
         response = connection.getresponse()
         data = response.read()
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except ValueError as error:
+        raise CommandError(f"--method or --header: HTTP cannot carry it: {error}") from None
+    except (OSError, http.client.HTTPException) as error:
         raise ControlError(f"{options.function}: no answer: {error}") from None
     finally:
         connection.close()
@@ -254,7 +269,7 @@ def _body(data: str | None) -> bytes | None:
             return Path(data[1:]).read_bytes()
         except OSError as error:
             raise ControlError(f"--data {data}: {error.strerror}") from None
-    return data.encode()
+    return os.fsencode(data)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -203,6 +203,10 @@ class ControlError(AetherlessError):
     """A runtime cannot be asked, or refuses."""
 
 
+class CommandError(AetherlessError, ValueError):
+    """A command was given what it can never use."""
+
+
 class ChainError(AetherlessError):
     """A function named a next one that cannot be asked, or none ever answers for itself."""
 

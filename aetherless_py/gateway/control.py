@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from aetherless_py.errors import AetherlessError, ControlError
+from aetherless_py.errors import AetherlessError, ConfigError, ControlError
 from aetherless_py.gateway.app import JSON, refuse
 from aetherless_py.gateway.connection import HttpRequest
 from aetherless_py.runtime.orchestrator import Orchestrator
@@ -96,7 +96,7 @@ class Control:
         try:
             _tell(request, await self._reload())
         except AetherlessError as error:
-            refuse(request, 400, str(error))
+            refuse(request, 422 if isinstance(error, ConfigError) else 400, str(error))
 
 
 def _tell(request: HttpRequest, what: dict[str, Any]) -> None:
@@ -119,6 +119,7 @@ def ask(path: Path, method: str, route: str, timeout_s: float = 10.0) -> dict[st
 
     Raises:
         ControlError: nobody answers there, or it refuses.
+        ConfigError: it finds its configuration wrong.
     """
     connection = _Connection(path, timeout_s)
     try:
@@ -130,6 +131,8 @@ def ask(path: Path, method: str, route: str, timeout_s: float = 10.0) -> dict[st
     finally:
         connection.close()
     answer: dict[str, Any] = json.loads(data)
+    if response.status == 422:
+        raise ConfigError(tuple(answer["message"].splitlines()))
     if response.status != 200:
         raise ControlError(answer.get("message", str(response.status)))
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -54,6 +55,16 @@ def test_invoke_takes_a_file_or_the_standard_input(runtime: Up, tmp_path: Path) 
     assert (done.returncode, done.stdout) == (1, "") and "No such file" in done.stderr
 
 
+def test_invoke_passes_on_what_is_no_text(runtime: Up) -> None:
+    # Python reads the byte FF of the command line as this half of a surrogate pair.
+    done = runtime.run("invoke", "event", "-d", "a\udcff", "--path", "/\udcff")
+    event = json.loads(done.stdout)
+    assert base64.b64decode(event["body"]) == b"a\xff" and event["isBase64Encoded"]
+    assert event["rawPath"] == b"/\xff".decode(errors="replace")
+    done = runtime.run("invoke", "\udcff")
+    assert (done.returncode, done.stderr) == (1, "aetherless: status 404\n")
+
+
 def test_invoke_shows_status_and_headers(runtime: Up) -> None:
     done = runtime.run("invoke", "does", "-i", "--path", "/?do=answer&value=418")
     head, _, body = done.stdout.partition("\n\n")
@@ -74,7 +85,10 @@ def test_invoke_fails_as_the_function_does(runtime: Up) -> None:
 def test_what_is_wrong_is_one_clear_line(runtime: Up) -> None:
     for arguments, status, why in (
         (["invoke"], 2, "function"),
-        (["invoke", "does", "-H", "no colon"], 1, "NAME: VALUE"),
+        (["invoke", "does", "-H", "no colon"], 2, "NAME: VALUE"),
+        (["invoke", "does", "-H", "x: \udcff"], 2, "Latin-1"),
+        (["invoke", "does", "-H", ": x"], 2, "--header"),
+        (["invoke", "does", "-X", "\udcff"], 2, "--method"),
         (["invoke", "does", "--timeout", "soon"], 2, "--timeout"),
         (["invoke", "does", "--timeout", "inf"], 2, "'inf' is not within 0.001 to 86400 seconds"),
         (["down", "--timeout", "nan"], 2, "--timeout"),
