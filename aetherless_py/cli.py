@@ -208,7 +208,10 @@ def _state(port: int) -> dict[str, Any]:
 def _down(options: argparse.Namespace) -> int:
     path = control.socket_path(_port(options))
     pid = control.ask(path, "GET", "/state")["pid"]
-    ended = os.pidfd_open(pid)
+    try:
+        ended = os.pidfd_open(pid)
+    except ProcessLookupError:  # by itself, since it answered
+        return 0
     control.ask(path, "POST", "/down")
     if not select.select([ended], [], [], options.timeout)[0]:
         raise ControlError(f"process {pid} has not ended within {options.timeout:g} s")

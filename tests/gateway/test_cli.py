@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,24 @@ def test_down_waits_for_the_end(runtime: Up) -> None:
     assert runtime.process.wait(60) == 0  # it has ended, only not been reaped
     done = runtime.run("down")
     assert done.returncode == 1 and "no runtime is up" in done.stderr
+
+
+def test_down_of_one_that_ends_right_after_it_was_asked(tmp_path: Path) -> None:
+    runtime = Up(tmp_path, [])
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    runtime.runtime_folder.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(60)
+        listener.bind(str(runtime.runtime_folder / "9.sock"))
+        listener.listen()
+        with ThreadPoolExecutor(1) as thread:
+            done = thread.submit(runtime.run, "down", "-p", "9")
+            client, _ = listener.accept()
+            with client:
+                assert client.recv(4096).startswith(b"GET /state ")
+                client.sendall(b'HTTP/1.0 200 OK\r\n\r\n{"pid": %d}' % ended.pid)
+            assert (done.result().returncode, done.result().stderr) == (0, "")
 
 
 def test_down_says_when_it_is_not_waited_for(up: Start, tmp_path: Path) -> None:
