@@ -11,8 +11,9 @@ import pytest
 from benchmarks.experiments.base import Outcome, Trial
 from benchmarks.harness.load import ceiling
 from tools.performance import __main__ as command
-from tools.performance import e2e
+from tools.performance import e2e, serving
 from tools.performance.goal import Goal, as_ratio
+from tools.wrk import Load
 
 
 def blocks(*medians: float) -> list[np.ndarray]:
@@ -43,6 +44,28 @@ def test_a_figure_by_itself_is_the_median_of_the_rounds() -> None:
     assert row == "| it | 3.50 [1.00, 6.00] | at most 7.00 | met |"
     with pytest.raises(ValueError, match="too few"):
         Goal("it", 7).of_blocks(blocks(1, 2, 3, 4, 5), as_ratio)
+
+
+def test_serving_gives_a_verdict_on_one_connection() -> None:
+    loads = [Load(1000, 1_000_000, 0, p50, 900) for p50 in (180, 190, 200, 210, 220, 230)]
+    found = {("1 connection", "aetherless"): loads}
+    assert serving.table(found)[-1] == (
+        "| 1 connection: p50 | 205 us [180 us, 230 us] | at most 250 us | met |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (35_400_000, "35.4 MB: 8 bytes a request | at most 16 bytes a request | met |"),
+        (33_600_000, "33.6 MB: -10 bytes a request | at most 16 bytes a request | met |"),
+        (37_800_000, "37.8 MB: 32 bytes a request | at most 16 bytes a request | **missed** |"),
+    ],
+)
+def test_serving_gives_a_verdict_on_memory(after: int, said: str) -> None:
+    assert serving.growth_row(100_000, 34_600_000, after) == (
+        f"| memory of the orchestrator, before and after 100,000 requests more | 34.6 MB, {said}"
+    )
 
 
 @pytest.mark.parametrize("part", command.PARTS)

@@ -72,8 +72,13 @@ RATIOS = (
 )
 CONCURRENCY = 16
 FIRST_REQUESTS = 200  # of each round
+ONE_P50 = Goal("1 connection: p50", 250e3)
 FIRST_P50 = Goal("first request from zero, zygote, http stack, p50", 2e6)
 FIRST_P99 = Goal("the same, p99 of each round", 6e6)
+# What the smallest of Python's objects takes, which is the least that a request could leave behind.
+# What is kept once, and pages that come and go, are less than so much for each of so many.
+GROWTH = Goal("memory of the orchestrator", 16.0)
+MORE_REQUESTS = 100_000
 Found = dict[tuple[str, str], list[wrk.Load]]
 
 
@@ -125,20 +130,47 @@ def first_requests(start: str, count: int) -> Floats:
     return np.array(samples, dtype=float)
 
 
-def memory_growth(requests: int) -> tuple[int, int]:
-    """Memory that is the orchestrator's alone, in bytes, before and after so many requests."""
+def memory_growth(at_least: int) -> tuple[int, int, int]:
+    """Whether memory that is the orchestrator's alone grows.
+
+    Args:
+        at_least: how many requests to send.
+
+    Returns:
+        How many were sent, and the memory in bytes before and after them.
+    """
     with Aetherless("noop", CONCURRENCY) as one:
         url = f"http://{HOST}:{one.port}{one.path}"
 
-        def ask(at_least: int) -> None:
+        def ask(at_least: int) -> int:
             asked = 0
             while asked < at_least:
                 asked += wrk.run(url, 10, 2).requests
+            return asked
 
-        ask(requests // 5)
+        ask(at_least // 5)  # what is kept once is there then
         before = psutil.Process(one.pid).memory_full_info().uss
-        ask(requests)
-        return before, psutil.Process(one.pid).memory_full_info().uss
+        asked = ask(at_least)
+        return asked, before, psutil.Process(one.pid).memory_full_info().uss
+
+
+def growth_row(requests: int, before: int, after: int) -> str:
+    """A row of `table`: what each request left behind.
+
+    Args:
+        requests: that were sent between two looks.
+        before, after: the memory at each, in bytes.
+    """
+    each = (after - before) / requests
+    return (
+        f"| {GROWTH.name}, before and after {requests:,} requests more | {before / 1e6:.1f} MB,"
+        f" {after / 1e6:.1f} MB: {_bytes_each(each)} | {GROWTH.wanted(_bytes_each)}"
+        f" | {GROWTH.verdict(each, each)} |"
+    )
+
+
+def _bytes_each(count: float) -> str:
+    return f"{count:.0f} bytes a request"
 
 
 def table(found: Found) -> list[str]:
@@ -161,6 +193,8 @@ def table(found: Found) -> list[str]:
                 for name in ("aetherless", ratio.other)
             )
             lines.append(ratio.goal.of_ratio(ours, theirs))
+    one = [np.array([load.p50_us * 1e3]) for load in found["1 connection", "aetherless"]]
+    lines.append(ONE_P50.of_blocks(one, human_ns))
     return lines
 
 
@@ -179,9 +213,5 @@ def measure(rounds: int) -> list[str]:
         FIRST_P50.of_blocks(first, human_ns),
         FIRST_P99.of_blocks(p99, human_ns),
     ]
-    before, after = memory_growth(100_000)
-    lines.append(
-        f"| memory of the orchestrator, before and after 100,000 requests more |"
-        f" {before / 1e6:.1f} MB, {after / 1e6:.1f} MB | no growth | |"
-    )
+    lines.append(growth_row(*memory_growth(MORE_REQUESTS)))
     return lines
