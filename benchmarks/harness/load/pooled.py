@@ -15,7 +15,7 @@ from benchmarks.harness.load.result import LoadResult
 def pooled(results: Sequence[LoadResult]) -> LoadResult:
     """All their requests, run after run; the pauses between the runs are left out.
 
-    Its histogram is the sum of theirs, its percentiles are those of all requests.
+    Its histogram and percentiles are those of all requests.
 
     Args:
         results: of runs with the same load, but for seeds; the first one's seed stands for all.
