@@ -12,6 +12,10 @@ from __future__ import annotations
 import sys
 from time import monotonic_ns
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 VERSION = "$LATEST"
 # What only AWS has: the account of the events, and the region that `sam local` takes for want of
 # another.
@@ -74,27 +78,33 @@ class Context:
         )
 
 
-def environment_of(name: str, memory_mb: int, handler: str) -> dict[str, str]:
+def environment_of(
+    name: str, memory_mb: int, handler: str, outside: Mapping[str, str]
+) -> dict[str, str]:
     """The variables that AWS's runtime defines and handlers read, for a function's process.
 
     They are defaults: what the function's configuration says goes before them, the region above
-    all. Left out is what does not exist here (credentials, the runtime's interface, X-Ray) and what
-    is not the function's but an instance's (AWS_LAMBDA_LOG_STREAM_NAME: see `Context`).
+    all. Region and time zone are those of the runtime where it has them, so that whoever gives it
+    his credentials need not say twice where they are for. Left out is what does not exist here
+    (credentials, the runtime's interface, X-Ray) and what is not the function's but an instance's
+    (AWS_LAMBDA_LOG_STREAM_NAME: see `Context`).
 
     Args:
         name: of the function.
         memory_mb: that it may take.
         handler: as configured.
+        outside: the runtime's own variables.
     """
+    region = outside.get("AWS_REGION") or outside.get("AWS_DEFAULT_REGION") or REGION
     return {
         "_HANDLER": handler,
-        "AWS_DEFAULT_REGION": REGION,
+        "AWS_DEFAULT_REGION": outside.get("AWS_DEFAULT_REGION") or region,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_VERSION": VERSION,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-        "AWS_REGION": REGION,
-        "TZ": ":UTC",
+        "AWS_REGION": region,
+        "TZ": outside.get("TZ") or ":UTC",
     }

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import logging
+import os
 import resource
 import threading
 from dataclasses import dataclass
@@ -113,7 +114,9 @@ class Maker:
                 (module, *function.imports, *_SHARED[self._kind]),
                 function.search_path,
                 {
-                    **environment_of(function.id, function.memory_limit_mb, function.handler_path),
+                    **environment_of(
+                        function.id, function.memory_limit_mb, function.handler_path, os.environ
+                    ),
                     **function.environment,
                     worker.HANDLER: function.handler_path,
                     worker.FUNCTION: function.id,

@@ -22,7 +22,7 @@ def context(name: str = "hello", remaining_ms: int = 3000) -> Context:
 
 def test_it_is_what_awss_client_would_give(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs: Any = pytest.importorskip("awslambdaric.lambda_context")
-    for key, value in environment_of("hello", 128, "app:handler").items():
+    for key, value in environment_of("hello", 128, "app:handler", {}).items():
         monkeypatch.setenv(key, value)
     other = theirs.LambdaContext("id-1", None, None, int(time.time() * 1000) + 3000)
     ours = context()
@@ -87,7 +87,7 @@ def test_powertools_logger_takes_it(
 ) -> None:
     from aws_lambda_powertools import Logger
 
-    for key, value in environment_of("hello", 128, "app:handler").items():
+    for key, value in environment_of("hello", 128, "app:handler", {}).items():
         monkeypatch.setenv(key, value)
     logger = Logger(service="tests", stream=sys.stdout)
     given: Any = context()
@@ -103,7 +103,7 @@ def test_powertools_logger_takes_it(
 
 
 def test_the_environment_reaches_a_process() -> None:
-    made = environment_of("hello", 256, "app.handler")
+    made = environment_of("hello", 256, "app.handler", {})
     assert made["_HANDLER"] == "app.handler"
     assert made["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
     code = (
@@ -117,4 +117,21 @@ def test_the_environment_reaches_a_process() -> None:
 
 
 def test_no_credentials_are_made_up() -> None:
-    assert not [key for key in environment_of("a", 1, "b") if "KEY" in key or "TOKEN" in key]
+    assert not [key for key in environment_of("a", 1, "b", {}) if "KEY" in key or "TOKEN" in key]
+
+
+@pytest.mark.parametrize(
+    ("outside", "region", "default"),
+    [
+        ({}, "us-east-1", "us-east-1"),
+        ({"AWS_REGION": "eu-central-1"}, "eu-central-1", "eu-central-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1", "eu-west-1"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1", "eu-west-2"),
+    ],
+)
+def test_where_the_runtime_has_a_region_functions_have_it(
+    outside: dict[str, str], region: str, default: str
+) -> None:
+    made = environment_of("a", 1, "b", {**outside, "TZ": "Europe/Vienna"})
+    assert (made["AWS_REGION"], made["AWS_DEFAULT_REGION"]) == (region, default)
+    assert made["TZ"] == "Europe/Vienna"
