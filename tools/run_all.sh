@@ -11,10 +11,11 @@ Runs every category of the benchmarks and both baseline scripts into DIR, a file
 JSON each, and prints one table of them all.
 
   --quick        a representative part, in minutes
-  --output DIR   where to write (default data/<date>)
+  --output DIR   where to write (default data/<date>); without results of an earlier run
   --help         this text
 
-Exit status: 0 all parts were measured; 1 a part failed; 2 the arguments are wrong.
+Exit status: 0 all parts were measured; 1 a part or the summary failed; 2 the arguments are wrong;
+128 and its number if a signal has stopped it.
 TEXT
 }
 
@@ -38,20 +39,34 @@ done
 [[ -n $output ]] || output=$root/data/$(date -u +%Y-%m-%dT%H%M%SZ)
 mkdir -p "$output" 2>/dev/null || die "--output $output: cannot be made"
 output=$(cd "$output" && pwd)
+shopt -s nullglob
+files=("$output"/*.json)
+((!${#files[@]})) || die "--output $output: holds results already; name another folder"
 python=$root/.venv/bin/python
 [[ -x $python ]] || { echo "run_all.sh: there is no .venv; run make build first" >&2; exit 2; }
 cd "$root" || exit 2
 
 failed=()
-# Ctrl-C ends all of it, not one part.
-trap 'echo "run_all.sh: interrupted; what was measured is in $output" >&2; exit 130' INT
+# Ends all of it, not one part; that one may put away what it has begun.
+stop() {
+    trap '' INT TERM HUP # once is enough
+    kill -TERM $(jobs -p) 2>/dev/null
+    wait
+    echo "run_all.sh: interrupted; what was measured is in $output" >&2
+    exit $((128 + $1))
+}
+trap 'stop 2' INT
+trap 'stop 15' TERM
+trap 'stop 1' HUP
 
 part() {
     local name=$1
     shift
     printf '== %s\n' "$name"
     # Not our input: the list of categories would be read by whoever reads.
-    "$python" -m "$@" --output "$output" </dev/null || failed+=("$name")
+    # In the background: a trap runs while this waits, but not before a command in front has ended.
+    "$python" -m "$@" --output "$output" </dev/null &
+    wait $! || failed+=("$name")
 }
 
 iterations() { if ((${#quick[@]})); then echo "$1"; else echo "$2"; fi; }
@@ -66,9 +81,8 @@ part "HTTP, Unix socket and TCP" tools.http_ipc_baseline --iterations "$(iterati
 part "cold starts by script" tools.cold_start_baseline --iterations "$(iterations 3 20)"
 
 printf '== summary: %s\n' "$output"
-shopt -s nullglob
 files=("$output"/*.json)
-if ((${#files[@]})); then "$python" -m tools.table "${files[@]}"; fi
+if ((${#files[@]})); then "$python" -m tools.table "${files[@]}" || failed+=("the summary"); fi
 if ((${#failed[@]})); then
     printf 'run_all.sh: failed: %s\n' "$(IFS=,; echo "${failed[*]}")" >&2
     exit 1

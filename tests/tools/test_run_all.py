@@ -6,9 +6,12 @@ that writes down what it is called with.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from tests.tools.stopping import with_all_signals
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "run_all.sh"
+WATCHDOG_S = 60
 CATEGORIES = ("ring_buffer", "ipc", "cold_start", "e2e")
 PYTHON = """#!/bin/bash
 case "$*" in
@@ -26,7 +30,12 @@ case "$*" in
 esac
 echo "$*" >>calls
 cat >/dev/null
-[[ ! -e stop || $* != *ipc* ]] || { kill -INT 0; sleep 60; }
+[[ ! -e stop || $* != *ipc* ]] || {
+    trap 'kill $!; touch put_away; exit 143' TERM
+    sleep 600 &
+    touch measures
+    wait
+}
 [[ $2 == tools.table ]] || touch "${@: -1}/$RANDOM$RANDOM.json"
 [[ ! -e bad || $* != *$(<bad)* ]] || exit 1
 """
@@ -44,12 +53,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_all(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [root / "tools/run_all.sh", *arguments],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=with_all_signals,
     )  # fmt: skip
+
+
+def run_all(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    with start(root, *arguments) as running:
+        out, err = running.communicate(timeout=WATCHDOG_S)
+    return subprocess.CompletedProcess(running.args, running.returncode, out, err)
 
 
 def calls(root: Path) -> list[str]:
@@ -78,6 +93,7 @@ def test_every_part_is_run_into_one_folder(root: Path) -> None:
         ("ring_buffer", "ring_buffer"),
         ("http_ipc_baseline", "HTTP, Unix socket and TCP"),
         ("cold_start_baseline", "cold starts by script"),
+        ("tools.table", "the summary"),
     ],
 )
 def test_a_part_that_fails_costs_nothing_of_the_others(root: Path, bad: str, name: str) -> None:
@@ -100,11 +116,23 @@ def test_categories_that_cannot_be_listed_are_a_failure(root: Path) -> None:
     ]  # fmt: skip
 
 
-def test_who_stops_it_stops_all_of_it(root: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_stops_it_stops_all_of_it(root: Path, number: int) -> None:
     (root / "stop").touch()
-    done = run_all(root, "--output", str(root / "out"))
-    assert done.returncode == 128 + signal.SIGINT
-    assert "interrupted; what was measured is in " in done.stderr
+    with start(root, "--output", str(root / "out")) as running:
+        try:
+            until = time.monotonic() + WATCHDOG_S
+            while not (root / "measures").exists():
+                assert running.poll() is None and time.monotonic() < until
+                time.sleep(0.01)
+            running.send_signal(number)  # to the script alone, as `kill` sends it
+            _, shown = running.communicate(timeout=WATCHDOG_S)  # nobody writes there any more
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == 128 + number
+    assert "interrupted; what was measured is in " in shown
+    assert (root / "put_away").exists()  # by the part that was under way
     assert len(calls(root)) == 2 and len(list((root / "out").iterdir())) == 1
 
 
@@ -121,3 +149,15 @@ def test_bad_arguments_run_nothing(root: Path, arguments: list[str], says: str) 
     assert done.returncode == 2
     assert done.stderr == f"run_all.sh: {says}; see --help\n"
     assert calls(root) == []
+
+
+def test_a_folder_that_holds_results_is_refused(root: Path) -> None:
+    folder = root / "out"
+    assert run_all(root, "--output", str(folder)).returncode == 0
+    measured = calls(root)
+    done = run_all(root, "--output", str(folder))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"run_all.sh: --output {folder}: holds results already; name another folder; see --help\n"
+    )
+    assert calls(root) == measured
