@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 
 from aetherless_py.errors import HandshakeError, StartError, StartTimeoutError
+from aetherless_py.start import lent_folder
 from aetherless_py.start.output import Output
 from aetherless_py.start.worker import READY
 
@@ -26,6 +27,7 @@ _NEVER = -1
 _LATE = "the instance was not ready in time and was killed"
 
 
+_PREFIX = "aether-start-"
 LONGEST_PATH = 107  # of a Unix socket, in bytes
 _LONGEST_NAME = len("/0123456789abcdef.sock")
 
@@ -38,7 +40,15 @@ class Folder:
     """
 
     def __init__(self) -> None:
-        self.path = tempfile.mkdtemp(prefix="aetherless-")
+        while True:
+            self.path = lent_folder.make(tempfile.gettempdir(), _PREFIX)
+            try:
+                self._lock = lent_folder.opened(self.path)
+            except FileNotFoundError:  # another one took it for abandoned
+                continue
+            if lent_folder.taken(self._lock, self.path):
+                break
+            os.close(self._lock)
         if len(os.fsencode(self.path)) + _LONGEST_NAME > LONGEST_PATH:
             self.close()
             raise StartError(
@@ -47,7 +57,10 @@ class Folder:
             )
 
     def close(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock >= 0:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = -1
 
 
 class Door:

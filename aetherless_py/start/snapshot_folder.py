@@ -9,13 +9,12 @@ folder without one holds no snapshot.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from aetherless_py.errors import SnapshotError
+from aetherless_py.start import lent_folder
 
 PARENT = "/dev/shm"
 NEW = ".new"
@@ -68,9 +67,12 @@ class Folder:
         self._made = path is None or not os.path.exists(path)
         while True:
             try:
-                self.path = _private() if path is None else os.path.abspath(path)
-                os.makedirs(self.path, mode=0o700, exist_ok=True)
-                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                if path is None:
+                    self.path = lent_folder.make(PARENT, _PREFIX)
+                else:
+                    self.path = os.path.abspath(path)
+                    os.makedirs(self.path, mode=0o700, exist_ok=True)
+                self._lock = lent_folder.opened(self.path)
                 why = self._unfit()
             except OSError as error:
                 raise SnapshotError(f"no folder for a snapshot: {error}; name another") from None
@@ -86,13 +88,7 @@ class Folder:
         status = os.fstat(self._lock)
         if status.st_uid != os.geteuid() or status.st_mode & 0o077:
             return "must be this user's alone: chmod 700, or another one"
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.stat(self.path).st_ino != status.st_ino:
-                return "was replaced meanwhile"
-        except FileNotFoundError:
-            return "was removed meanwhile"
-        except BlockingIOError:
+        if not lent_folder.taken(self._lock, self.path):
             return "in use by another runtime; name another"
         marker = os.path.join(self.path, _MARKER)
         if os.listdir(self.path) and not os.path.isfile(marker):
@@ -132,21 +128,3 @@ class Folder:
                     os.rmdir(self.path)
         os.close(self._lock)
         self._lock = -1
-
-
-def _private() -> str:
-    _remove_abandoned()
-    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=PARENT)
-
-
-def _remove_abandoned() -> None:
-    """Removes folders that were to be removed by makers that were killed."""
-    for entry in Path(PARENT).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            fd = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                if os.fstat(fd).st_uid == os.geteuid():
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    remove(str(entry))
-            finally:
-                os.close(fd)

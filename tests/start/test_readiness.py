@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
@@ -166,6 +167,38 @@ def test_another_user_cannot_say_it(door: Door) -> None:
 def test_the_folder_is_ours_alone(door: Door) -> None:
     mode = stat.S_IMODE(os.stat(os.path.dirname(door.path)).st_mode)
     assert mode == 0o700
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder with a short name, for sockets."""
+    with tempfile.TemporaryDirectory() as own:
+        yield Path(own)
+
+
+def test_what_a_killed_maker_left_is_removed_by_the_next_one(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    code = (
+        "import time; from aetherless_py.start.readiness import Door, Folder; folder = Folder();"
+        " door = Door(folder, 'one'); print(folder.path, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, text=True,
+    ) as maker:  # fmt: skip
+        assert maker.stdout is not None
+        theirs = Path(maker.stdout.readline().strip())
+        first = Folder()
+        assert theirs.is_dir()  # its maker lives
+        maker.kill()
+        maker.wait()
+        second = Folder()
+    assert sorted(temporary.iterdir()) == sorted([Path(first.path), Path(second.path)])
+    for folder in (first, second):
+        folder.close()
+    assert not list(temporary.iterdir())
 
 
 def test_a_folder_too_deep_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
