@@ -18,7 +18,7 @@ def make(parent: str, prefix: str) -> str:
 
     Args:
         parent: where it is to lie.
-        prefix: of its name; nothing else may begin with it there.
+        prefix: of its name, before the maker's process id; nothing else may begin with it there.
     """
     for entry in Path(parent).glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
@@ -28,7 +28,7 @@ def make(parent: str, prefix: str) -> str:
                     shutil.rmtree(entry, ignore_errors=True)
             finally:
                 os.close(fd)
-    return tempfile.mkdtemp(prefix=prefix, dir=parent)
+    return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent)
 
 
 def opened(path: str) -> int:

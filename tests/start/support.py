@@ -66,6 +66,6 @@ def descriptors() -> int:
 
 
 def snapshots() -> set[str]:
-    """The folders of snapshots that lie in memory and are to be removed."""
-    beginning = "aetherless-snapshot-"
+    """The folders of this process's snapshots that lie in memory."""
+    beginning = f"aetherless-snapshot-{os.getpid()}-"
     return {name for name in os.listdir(PARENT) if name.startswith(beginning)}
