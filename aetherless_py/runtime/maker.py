@@ -130,8 +130,9 @@ class Maker:
 
     def _prepare_strategy(self, function: Function) -> None:
         if self._kind == "criu":
-            # Whoever could rename an image in it could have another one restored.
-            if why := own_folder(self._snapshots):
+            # Whoever could rename an image in it could have another one restored. What others see
+            # in it are names; each image's folder is its user's alone.
+            if why := own_folder(self._snapshots, may=0o055):
                 raise StartError(
                     f"orchestrator.snapshot_dir: {str(self._snapshots)!r}: {why}; name another one"
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from aetherless_py.errors import StartError
 from aetherless_py.runtime import wire
 from aetherless_py.runtime.config_file import load
 from aetherless_py.runtime.maker import Made, Maker
+from aetherless_py.start.own_folder import own_folder
 from tests.runtime.support import FUNCTIONS
 
 WATCHDOG_S = 30.0
@@ -91,6 +93,16 @@ def test_a_folder_for_images_that_others_can_write_to_is_refused(tmp_path: Path,
     ):
         makes.prepare()
     assert not os.listdir(snapshots)
+
+
+@pytest.mark.parametrize(("mode", "may", "fits"), [(0o755, 0o055, True), (0o755, 0, False)])
+def test_who_may_do_what_with_ones_own_folder(
+    tmp_path: Path, mode: int, may: int, fits: bool
+) -> None:
+    tmp_path.chmod(mode)
+    assert (own_folder(tmp_path, may) is None) is fits
+    assert own_folder(tmp_path / "new" / "one", 0) is None
+    assert stat.S_IMODE((tmp_path / "new" / "one").stat().st_mode) == 0o700
 
 
 def test_a_folder_for_images_is_no_link(tmp_path: Path) -> None:
