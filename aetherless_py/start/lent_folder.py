@@ -13,12 +13,13 @@ import tempfile
 from pathlib import Path
 
 
-def make(parent: str, prefix: str) -> str:
+def make(parent: str, prefix: str, own: str = "") -> str:
     """A new folder of mode 0700, not locked yet; abandoned ones of that prefix are removed.
 
     Args:
         parent: where it is to lie.
-        prefix: of its name, before the maker's process id; nothing else may begin with it there.
+        prefix: of its name; nothing else may begin with it there.
+        own: what follows the prefix in the name of this one.
     """
     for entry in Path(parent).glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
@@ -28,7 +29,7 @@ def make(parent: str, prefix: str) -> str:
                     shutil.rmtree(entry, ignore_errors=True)
             finally:
                 os.close(fd)
-    return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent)
+    return tempfile.mkdtemp(prefix=prefix + own, dir=parent)
 
 
 def opened(path: str) -> int:

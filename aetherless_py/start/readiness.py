@@ -27,7 +27,7 @@ _NEVER = -1
 _LATE = "the instance was not ready in time and was killed"
 
 
-_PREFIX = "aetherless-of-"  # whom; it is part of containers' names, too
+_PREFIX = "aethersock-"  # short: each byte is one less for the folder that it lies in
 LONGEST_PATH = 107  # of a Unix socket, in bytes
 _LONGEST_NAME = len("/0123456789abcdef.sock")
 

@@ -68,7 +68,7 @@ class Folder:
         while True:
             try:
                 if path is None:
-                    self.path = lent_folder.make(PARENT, _PREFIX)
+                    self.path = lent_folder.make(PARENT, _PREFIX, f"{os.getpid()}-")
                 else:
                     self.path = os.path.abspath(path)
                     os.makedirs(self.path, mode=0o700, exist_ok=True)

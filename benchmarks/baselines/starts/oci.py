@@ -19,7 +19,7 @@ from pathlib import Path
 from aetherless_py.errors import StartError
 from aetherless_py.start import tree
 from aetherless_py.start.attempt import Attempt
-from aetherless_py.start.base import Function
+from aetherless_py.start.base import Function, new_id
 from aetherless_py.start.instance import Process
 from aetherless_py.start.launch import launch
 from aetherless_py.start.readiness import Folder, readable
@@ -163,11 +163,11 @@ class Containers:
         self.runtime = runtime
         self.folder = Folder()
         folder = Path(self.folder.path)
-        self._name, self._state = folder.name, str(folder / "state")
+        self._name, self._state = f"aetherless-{new_id()}", str(folder / "state")
         paths = function.full_environment().get("PYTHONPATH", "").split(os.pathsep)
         os.mkdir(self._state, 0o700)
         self._root = Root(folder / "root", (FUNCTIONS, *filter(None, paths)), binds)
-        command = [sys.executable, "-P", oci_cleanup.__file__, runtime, str(folder), folder.name]
+        command = [sys.executable, "-P", oci_cleanup.__file__, runtime, str(folder), self._name]
         # It sees that this process is gone, however that ended.
         self._guard = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
