@@ -498,9 +498,12 @@ class Connection(asyncio.Protocol):
 
     def _end(self, status: HTTPStatus) -> None:
         content = f'{{"message":"{status.phrase}"}}'.encode()
+        head = _STATUS_LINES[status] + self._settings.date
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            head += b"retry-after: 1\r\n"
         self._transport.write(
-            b"%b%bcontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-            % (_STATUS_LINES[status], self._settings.date, len(content))
+            b"%bcontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            % (head, len(content))
             + content
         )
         self._close(linger=True)
@@ -525,9 +528,8 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Takes no more requests; closes as soon as those that it has are answered."""
         self._ending = True
-        if self._closing:  # all is said, and its client still sends
-            if not self._transport.get_write_buffer_size():
-                self._transport.abort()
+        if self._closing:
+            self._transport.close()  # also where its client was told why, and does not close
         elif self._current is None and not self._waiting:
             self._close()
 
