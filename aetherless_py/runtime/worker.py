@@ -105,7 +105,7 @@ class Worker:
                     try:
                         self._channel.answer(number, answer)
                     except MessageTooLargeError as error:
-                        self._complain(request, error)
+                        self._complain(f"request {request.id}", error)
                         failed = wire.response(502, 0, True, _JSON, _FAILED)
                         self._channel.answer(number, failed)
         except (PeerClosedError, PeerDiedError, RingClosedError):
@@ -126,19 +126,18 @@ class Worker:
         """The next request, its memory given back already; what is none is answered here."""
         while True:
             number, message = self._channel.receive(wait=wait)
-            fault = ""
+            request = None
             try:
                 request = wire.Request(message)
             except wire.WireError as error:
-                fault = str(error)
+                self._complain("what came is no request", error)
             else:
                 event = event_of(request)
                 request.body.release()
             message.release()
             self._channel.release()
-            if not fault:
+            if request is not None:
                 return number, request, event
-            print(f"what came is no request: {fault}", file=sys.stderr)
             with self._answering:
                 self._channel.answer(number, wire.response(502, 0, True, _JSON, _FAILED))
 
@@ -152,19 +151,19 @@ class Worker:
         try:
             result = self._handler(event, context)
         except Exception as error:
-            self._complain(request, error)
+            self._complain(f"request {request.id}", error)
             return wire.response(500, monotonic_ns() - began_ns, True, _JSON, _FAILED)
         took_ns = monotonic_ns() - began_ns
         try:
             status, headers, body = respond(result)
             return wire.response(status, took_ns, False, headers, body)
         except Exception as error:  # also what a class of the function's own raises
-            self._complain(request, error)
+            self._complain(f"request {request.id}", error)
             return wire.response(502, took_ns, True, _JSON, _FAILED)
 
-    def _complain(self, request: wire.Request, error: Exception) -> None:
+    def _complain(self, of: str, error: Exception) -> None:
         try:
-            print(f"request {request.id}:", end=" ", file=sys.stderr)
+            print(f"{of}:", end=" ", file=sys.stderr)
             traceback.print_exception(error)
         except Exception:  # the function has closed its streams: only the log is the poorer
             pass
