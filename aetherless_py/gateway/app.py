@@ -117,6 +117,7 @@ class Gateway:
         outcome: Answer | AetherlessError,
     ) -> None:
         """Answers the client, or asks the next function."""
+        request.on_gone = None  # else both would stay until a collection finds them
         stamps: Headers = [(b"x-aether-request-id", invocation.id.encode())]
         if invocation.hops:
             stamps.append((b"x-aether-hops", b"%d" % invocation.hops))
