@@ -6,9 +6,11 @@ import io
 import time
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from tools import sitting_bar as module
 from tools.sitting_bar import show, sitting_bar
 
 
@@ -43,3 +45,19 @@ def test_it_follows_while_it_is_open(tmp_path: Path) -> None:
                 time.sleep(0.01)
             assert bar.tasks[0].visible
         assert bar.tasks[0].completed == 2 and not bar.tasks[0].visible
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_log_has_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    monkeypatch.setattr(module, "LINE_S", 0.01)
+    told, written = tmp_path / "told", io.StringIO()
+    told.write_text("2 4 it\n")
+    line = "2 of 4 measured: it"
+    bar = Progress(console=Console(file=written, force_terminal=terminal))
+    with bar, sitting_bar(bar, told):
+        until = time.monotonic() + 60
+        while line not in written.getvalue() and time.monotonic() < until:
+            if terminal and bar.tasks[0].completed == 2:
+                break
+            time.sleep(0.01)
+    assert (line in written.getvalue()) is not terminal
