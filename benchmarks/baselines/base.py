@@ -292,15 +292,19 @@ def ends_on_sigterm() -> Iterator[None]:
     """For servers that have no other way to learn that their client is done."""
 
     def end(*_: object) -> None:
+        # And once more until it has arrived: what is raised within a destructor, Python drops.
+        signal.setitimer(signal.ITIMER_REAL, SLICE_S)
         raise SystemExit(0)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGALRM)}
     try:
         yield
     except SystemExit:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def wait_in_slices(

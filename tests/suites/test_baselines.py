@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from benchmarks.baselines.base import (
     LinkClient,
     Transport,
     cpu_time_ns,
+    ends_on_sigterm,
     served,
 )
 
@@ -251,8 +254,6 @@ def test_lost_and_changed_messages_are_noticed(folder: str) -> None:
 
 
 def test_a_way_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     for method, module in (("zeromq", "zmq"), ("grpc", "grpc"), ("http_json_uvicorn", "uvloop")):
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(NotImplementedError, match=f"{method}: {module}"):
@@ -260,8 +261,6 @@ def test_a_way_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_one_that_cannot_even_be_imported_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.delitem(sys.modules, "benchmarks.baselines.posix_mq", raising=False)
     monkeypatch.setitem(sys.modules, "posix_ipc", None)
     with pytest.raises(NotImplementedError, match=r"posix_mq: .*posix_ipc"):
@@ -271,8 +270,6 @@ def test_one_that_cannot_even_be_imported_says_so(monkeypatch: pytest.MonkeyPatc
 def test_a_limit_that_the_kernel_does_not_show_costs_no_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import sys
-
     monkeypatch.setattr(Path, "read_text", _not_shown)
     for method in ("unix_seqpacket", "posix_mq"):
         monkeypatch.delitem(sys.modules, f"benchmarks.baselines.{method}", raising=False)
@@ -292,3 +289,23 @@ def test_iceoryx2_in_place_gives_a_view_and_no_copy(folder: str) -> None:
         assert isinstance(answer, memoryview) and not isinstance(answer.obj, bytes)
         assert bytes(answer) == b"first"
         assert bytes(client.call(b"second")) == b"second"
+
+
+def test_a_server_ends_although_a_destructor_drops_the_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Closing:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    dropped = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: dropped.append(told.exc_type))
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+    going = Closing()
+    with ends_on_sigterm():
+        del going
+        assert dropped == [SystemExit]
+        time.sleep(WATCHDOG_S)
+        pytest.fail("it has not ended")
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == handlers
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
