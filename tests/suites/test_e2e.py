@@ -212,7 +212,7 @@ def test_a_queue_takes_at_least_the_time_that_is_calculated() -> None:
     assert all(ordered[at] >= (at // 4 + 1) * 10e6 for at in range(16))
 
 
-@pytest.mark.parametrize(("idle", "share"), [("120", 0.0), ("400", 1.0)])
+@pytest.mark.parametrize(("idle", "share"), [("40", 0.0), ("400", 1.0)])
 def test_who_comes_after_the_keep_alive_time_finds_no_instance(idle: str, share: float) -> None:
     [one] = _run(f"keep_alive_noop_idle{idle}ms").values()
     assert len(one.samples_ns) == SAMPLES
