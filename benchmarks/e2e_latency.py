@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from benchmarks.harness.measurement import (
     iterations,
     tracked,
 )
-from benchmarks.harness.sitting import ROUNDS, Measured, ratio, sets_of, sit
+from benchmarks.harness.sitting import ROUNDS, Measured, doubts_of, ratio, sets_of, sit
 
 QUICK_ROUNDS = 3  # ratios without intervals
 SEED = 20261126
@@ -159,14 +159,5 @@ class Latency:
             sets,
             cache["state"],
             {"metadata": metadata(cache["measured"], case)},
-            _doubts(sets),
+            doubts_of(sets),
         )
-
-
-def _doubts(sets: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the rounds doubt, each once, and in how many of them where it is not in all."""
-    found = Counter(doubt for one in sets for doubt in one["doubts"])
-    return [
-        doubt if count == len(sets) else f"{doubt} ({count} of {len(sets)} rounds)"
-        for doubt, count in found.items()
-    ]

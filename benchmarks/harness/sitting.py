@@ -6,7 +6,9 @@ says why, what failed says how, and neither keeps the rest from being measured.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from benchmarks.harness.progress import tell
 from benchmarks.harness.statistics import Floats, ratio_interval, round_ratios
 
 ROUNDS = 6  # the fewest that carry an interval of 95 %
+
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
 
 # By name: `parts`, a list of `sample_set`s of each, one a round; or `missing` or `failed`, why.
 Measured = dict[str, dict[str, Any]]
@@ -105,6 +109,30 @@ def sets_of(measured: Measured, name: str, part: str) -> list[dict[str, Any]]:
 def blocks_of(sets: Sequence[Mapping[str, Any]]) -> list[Floats]:
     """The samples of each round."""
     return [np.array(one["samples_ns"]) for one in sets]
+
+
+def doubts_of(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the rounds doubt, each once, a range where only figures differ; and how many rounds do.
+
+    Args:
+        sets: the `sample_set`s of one part, one a round.
+    """
+    said: dict[tuple[str, ...], list[tuple[int, list[str]]]] = {}
+    for at, one in enumerate(sets):
+        for doubt in one["doubts"]:
+            said.setdefault(tuple(_FIGURE.split(doubt)), []).append((at, _FIGURE.findall(doubt)))
+    found = []
+    for words, times in said.items():
+        figures = map(_range, zip(*(each for _, each in times), strict=True))
+        doubt = "".join(chain.from_iterable(zip_longest(words, figures, fillvalue="")))
+        rounds = len({at for at, _ in times})
+        found.append(doubt if rounds == len(sets) else f"{doubt} ({rounds} of {len(sets)} rounds)")
+    return found
+
+
+def _range(figures: Sequence[str]) -> str:
+    least, most = min(figures, key=float), max(figures, key=float)
+    return least if least == most else f"{least} to {most}"
 
 
 def ratio(measured: Measured, name: str, to: str, part: str, key: str) -> dict[str, Any]:

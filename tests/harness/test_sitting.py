@@ -11,7 +11,7 @@ import pytest
 from benchmarks.harness.processes import ChildFailedError
 from benchmarks.harness.progress import PROGRESS_VARIABLE
 from benchmarks.harness.sampler import sample_set
-from benchmarks.harness.sitting import ratio, sets_of, sit
+from benchmarks.harness.sitting import doubts_of, ratio, sets_of, sit
 
 POSSIBLE: dict[str, Any] = {
     "ring": ["64", "1024"],
@@ -120,3 +120,17 @@ def test_how_far_it_is_is_told_to_who_asks(tmp_path: Path, monkeypatch: pytest.M
     assert [int(line[0]) for line in lines] == [0, 1, 2, 3, 4]
     assert {line[1] for line in lines} == {"4"}
     assert [line[2] for line in lines[:-1]] == [name for name, _ in fake.seen]
+
+
+def test_doubts_that_differ_in_figures_are_one() -> None:
+    rounds = [
+        ["late: p99 is 2.25 ms, above 1 ms", "saturated"],
+        ["saturated"],
+        ["late: p99 is 10.5 ms, above 1 ms", "late: p99 is 9 ms, above 1 ms", "saturated"],
+    ]
+    assert doubts_of([{"doubts": doubts} for doubts in rounds]) == [
+        "late: p99 is 2.25 to 10.5 ms, above 1 ms (2 of 3 rounds)",
+        "saturated",
+    ]
+    assert doubts_of([{"doubts": ["7 of 9"]}]) == ["7 of 9"]
+    assert doubts_of([{"doubts": []}]) == []
