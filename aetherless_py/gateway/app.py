@@ -23,7 +23,7 @@ from aetherless_py.errors import (
     StartError,
     UpstreamError,
 )
-from aetherless_py.gateway.connection import Headers, HttpRequest
+from aetherless_py.gateway.connection import RETRY_AFTER, Headers, HttpRequest
 from aetherless_py.gateway.metrics import Metrics
 from aetherless_py.runtime.invocation import Answer, Invocation
 from aetherless_py.runtime.orchestrator import Orchestrator
@@ -34,7 +34,6 @@ JSON = (b"content-type", b"application/json")
 NEXT = b"x-aether-next"  # in an answer: which function is to be asked with it
 CLIENT_GONE = 499  # in the metrics only: nobody reads it
 HOPS = 32  # from function to function, for one client's request
-_RETRY_AFTER = (b"retry-after", b"1")
 # The gateway's own, and those of one connection (RFC 9110, section 7.6.1).
 _DROPPED = frozenset(
     b"content-length connection date keep-alive proxy-connection te trailer transfer-encoding"
@@ -73,7 +72,7 @@ class Gateway:
             elif path == b"/healthz" or self._orchestrator.ready:
                 request.respond(200, [JSON], b'{"status":"ok"}')
             else:
-                refuse(request, 503, "not ready", _RETRY_AFTER)
+                refuse(request, 503, "not ready", RETRY_AFTER)
         elif path == b"*":  # OPTIONS, of all that there is (RFC 9110, section 9.3.7)
             request.respond(204, [])
         else:
@@ -223,7 +222,7 @@ def _failure(error: AetherlessError) -> tuple[int, Headers]:
     if isinstance(error, ClientGoneError):
         return CLIENT_GONE, []
     if isinstance(error, QueueError | SegmentNoSpaceError):
-        return 503, [_RETRY_AFTER]
+        return 503, [RETRY_AFTER]
     if isinstance(error, InvocationTimeoutError):
         return 504, []
     if isinstance(error, MessageTooLargeError):

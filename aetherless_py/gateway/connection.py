@@ -32,6 +32,7 @@ _STATUS_LINES = {
     for _phrase in [HTTPStatus(status).phrase if status in list(HTTPStatus) else ""]
 }
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+RETRY_AFTER = (b"retry-after", b"1")  # of every 503
 _LOOKED_AT = frozenset((b"content-length", b"expect", b"host", b"transfer-encoding"))
 # Of tunnels and of other protocols that the parser knows, too.
 _NOT_SERVED = frozenset(
@@ -500,7 +501,7 @@ class Connection(asyncio.Protocol):
         content = f'{{"message":"{status.phrase}"}}'.encode()
         head = _STATUS_LINES[status] + self._settings.date
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
-            head += b"retry-after: 1\r\n"
+            head += b"%b: %b\r\n" % RETRY_AFTER
         self._transport.write(
             b"%bcontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
             % (head, len(content))

@@ -105,9 +105,9 @@ class Worker:
                     try:
                         self._channel.answer(number, answer)
                     except MessageTooLargeError as error:
-                        self._complain(f"request {request.id}", error)
-                        failed = wire.response(502, 0, True, _JSON, _FAILED)
-                        self._channel.answer(number, failed)
+                        self._channel.answer(
+                            number, self._failed(f"request {request.id}", error, 502)
+                        )
         except (PeerClosedError, PeerDiedError, RingClosedError):
             if leads:  # so that the others learn it, too
                 turns.leave()
@@ -126,20 +126,20 @@ class Worker:
         """The next request, its memory given back already; what is none is answered here."""
         while True:
             number, message = self._channel.receive(wait=wait)
-            request = None
+            failed = None
             try:
                 request = wire.Request(message)
             except wire.WireError as error:
-                self._complain("what came is no request", error)
+                failed = self._failed("what came is no request", error, 502)
             else:
                 event = event_of(request)
                 request.body.release()
             message.release()
             self._channel.release()
-            if request is not None:
+            if failed is None:
                 return number, request, event
             with self._answering:
-                self._channel.answer(number, wire.response(502, 0, True, _JSON, _FAILED))
+                self._channel.answer(number, failed)
 
     def _answer(self, request: wire.Request, event: dict[str, Any]) -> list[wire.Buffer]:
         context = Context(
@@ -151,19 +151,21 @@ class Worker:
         try:
             result = self._handler(event, context)
         except Exception as error:
-            self._complain(f"request {request.id}", error)
-            return wire.response(500, monotonic_ns() - began_ns, True, _JSON, _FAILED)
+            return self._failed(f"request {request.id}", error, 500, monotonic_ns() - began_ns)
         took_ns = monotonic_ns() - began_ns
         try:
             status, headers, body = respond(result)
             return wire.response(status, took_ns, False, headers, body)
         except Exception as error:  # also what a class of the function's own raises
-            self._complain(f"request {request.id}", error)
-            return wire.response(502, took_ns, True, _JSON, _FAILED)
+            return self._failed(f"request {request.id}", error, 502, took_ns)
 
-    def _complain(self, of: str, error: Exception) -> None:
+    def _failed(
+        self, of: str, error: Exception, status: int, took_ns: int = 0
+    ) -> list[wire.Buffer]:
+        """The answer where there is none of the function's; the log says why."""
         try:
             print(f"{of}:", end=" ", file=sys.stderr)
             traceback.print_exception(error)
         except Exception:  # the function has closed its streams: only the log is the poorer
             pass
+        return wire.response(status, took_ns, True, _JSON, _FAILED)
