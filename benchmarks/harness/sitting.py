@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from benchmarks.harness.statistics import Floats, ratio_interval, round_ratios
 
 ROUNDS = 6  # the fewest that carry an interval of 95 %
 
-_FIGURE = re.compile(r"\d+(?:\.\d+)?")
+_FIGURE = re.compile(r"(\d+(?:\.\d+)?)")
 
 # By name: `parts`, a list of `sample_set`s of each, one a round; or `missing` or `failed`, why.
 Measured = dict[str, dict[str, Any]]
@@ -120,11 +119,13 @@ def doubts_of(sets: Sequence[Mapping[str, Any]]) -> list[str]:
     said: dict[tuple[str, ...], list[tuple[int, list[str]]]] = {}
     for at, one in enumerate(sets):
         for doubt in one["doubts"]:
-            said.setdefault(tuple(_FIGURE.split(doubt)), []).append((at, _FIGURE.findall(doubt)))
+            pieces = _FIGURE.split(doubt)  # words and figures in turns
+            said.setdefault(tuple(pieces[::2]), []).append((at, pieces))
     found = []
-    for words, times in said.items():
-        figures = map(_range, zip(*(each for _, each in times), strict=True))
-        doubt = "".join(chain.from_iterable(zip_longest(words, figures, fillvalue="")))
+    for times in said.values():
+        pieces = list(times[0][1])
+        pieces[1::2] = map(_range, zip(*(each[1::2] for _, each in times), strict=True))
+        doubt = "".join(pieces)
         rounds = len({at for at, _ in times})
         found.append(doubt if rounds == len(sets) else f"{doubt} ({rounds} of {len(sets)} rounds)")
     return found
