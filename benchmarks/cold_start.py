@@ -117,7 +117,7 @@ def _measure(case: Case, samples: int, facts: dict[str, list[dict[str, Any]]]) -
     arguments = {**asdict(case), "name": case.strategy, "count": count}
     del arguments["strategy"]
     # Not pinned: who asks and what is started share the machine as they would.
-    task = Task("benchmarks.baselines.starts.sampling:starts", arguments, None)
+    task = Task("benchmarks.starts.sampling:starts", arguments, None)
     found = run_fresh(task, TIMEOUT_S)
     facts.setdefault(case.name, []).append(found["facts"])
     return dict(found["sets"])

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.baselines.servers.base import not_installed
 from benchmarks.experiments import trials
 from benchmarks.experiments.base import Case, Trial, metadata_of
 from benchmarks.harness.measurement import (
@@ -29,6 +28,7 @@ from benchmarks.harness.measurement import (
     tracked,
 )
 from benchmarks.harness.sitting import ROUNDS, Measured, doubts_of, ratio, sets_of, sit
+from benchmarks.servers.base import not_installed
 
 QUICK_ROUNDS = 3  # ratios without intervals
 SEED = 20261126

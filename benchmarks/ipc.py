@@ -12,8 +12,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks.baselines import METHODS, transport
-from benchmarks.baselines.sampling import cpu_per_message
 from benchmarks.harness.floor import Kind, floor_samples
 from benchmarks.harness.measurement import (
     MachineState,
@@ -27,6 +25,8 @@ from benchmarks.harness.processes import Task, available_cpus, run_fresh
 from benchmarks.harness.sampler import sample_set
 from benchmarks.harness.sitting import ROUNDS, blocks_of, ratio, sets_of, sit
 from benchmarks.harness.statistics import median_of_medians
+from benchmarks.transports import METHODS, transport
+from benchmarks.transports.sampling import cpu_per_message
 
 SIZES = [64, 256, 1024, 4096, 16384, 65536]
 STREAM_SIZES = [64, 1024, 16384, 65536, 1 << 20, 4 << 20]
@@ -113,7 +113,7 @@ def roundtrips(
     if method != "json_codec":
         target = "roundtrips"
         arguments |= {"method": method, "warmup": warmup, "server_cpu": cpus[1]}
-    task = Task(f"benchmarks.baselines.sampling:{target}", arguments, cpus[0])
+    task = Task(f"benchmarks.transports.sampling:{target}", arguments, cpus[0])
     return dict(run_fresh(task, TIMEOUT_S))
 
 
@@ -123,7 +123,7 @@ def _streams(method: str, sizes: list[int], count: int, cpus: Cpus) -> dict[str,
     if method == "floor_copy":
         return _floor("copy", sizes, None, cpus)
     arguments = {"method": method, "sizes": sizes, "count": count, "server_cpu": cpus[1]}
-    task = Task("benchmarks.baselines.sampling:streams", arguments, cpus[0])
+    task = Task("benchmarks.transports.sampling:streams", arguments, cpus[0])
     return dict(run_fresh(task, TIMEOUT_S))
 
 

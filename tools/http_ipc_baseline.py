@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from benchmarks.baselines.sampling import cpu_per_message
 from benchmarks.harness.measurement import MachineState
 from benchmarks.harness.processes import ProcessError, Task, available_cpus, run_fresh
 from benchmarks.ipc import SIZES, TIMEOUT_S, WARMUP
+from benchmarks.transports.sampling import cpu_per_message
 from tools import baseline
 
 METHODS = ("http_json", "unix_socket", "tcp")
@@ -50,7 +50,7 @@ def measure(iterations: int) -> baseline.Measured:
             "method": method, "sizes": order, "count": iterations, "warmup": WARMUP,
             "server_cpu": available[-1],
         }  # fmt: skip
-        task = Task("benchmarks.baselines.sampling:roundtrips", arguments, available[0])
+        task = Task("benchmarks.transports.sampling:roundtrips", arguments, available[0])
         try:
             found = run_fresh(task, TIMEOUT_S + iterations * 0.1)
         except (NotImplementedError, ProcessError) as error:

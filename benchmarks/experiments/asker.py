@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.baselines.servers.base import HOST, Server
 from benchmarks.harness.clock import now_ns
-from benchmarks.harness.load.request import Request
 from benchmarks.harness.processes import Task, named, run_fresh
 from benchmarks.harness.sampler import no_collector
+from benchmarks.load.request import Request
+from benchmarks.servers.base import HOST, Server
 from benchmarks.workloads.registry import Workload, workload
 
 _PIECE_BYTES = 1 << 18

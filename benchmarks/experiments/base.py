@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.clock import clock_cost_ns
-from benchmarks.harness.load.histogram import Histogram
 from benchmarks.harness.sampler import sample_set
 from benchmarks.harness.statistics import tail_to_median
+from benchmarks.load.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Case:
         experiment: its name.
         workload: of the registry.
         variant: what sets it apart from the experiment's others with this workload.
-        platform: a name of `benchmarks.baselines.servers`.
+        platform: a name of `benchmarks.servers`.
         start_mode: of the requests that are asked for: "warm", or how an instance is started for
             each; "mixed" where both may come.
         arrivals: "sequential", "closed", or what `load.arrivals` makes: "constant", "poisson",

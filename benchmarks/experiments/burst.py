@@ -34,13 +34,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.experiments import loads
 from benchmarks.experiments.asker import ask_together
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.experiments.checks import state_of
-from benchmarks.harness.load import arrivals, outcomes
-from benchmarks.harness.load.result import LoadResult
+from benchmarks.load import arrivals, outcomes
+from benchmarks.load.result import LoadResult
+from benchmarks.servers.aetherless import Aetherless
 from benchmarks.workloads.registry import WORKLOADS, Workload, workload
 
 START = "zygote"  # the runtime's own choice

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import HOST
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.experiments.linked import ask_first, prove_warm
+from benchmarks.servers.aetherless import Aetherless
+from benchmarks.servers.base import HOST
 from benchmarks.workloads.registry import workload
 
 WORKLOAD = workload("chain")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmarks.workloads.registry import workload
 
 if TYPE_CHECKING:  # asv looks through the suites where the generator's packages may be missing
-    from benchmarks.harness.load.connection import Check, Headers
+    from benchmarks.load.connection import Check, Headers
 
 
 def answers(name: str, size: str, seed: int) -> Check:

@@ -15,10 +15,10 @@ uvicorn's loop and functions-framework's threads (four a processor, its default)
 
 from __future__ import annotations
 
-from benchmarks.baselines.servers import server
 from benchmarks.experiments import loads
 from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.harness.load.run import Closed
+from benchmarks.load.run import Closed
+from benchmarks.servers import server
 from benchmarks.workloads.registry import workload
 
 CONNECTIONS = (1, 10, 50)

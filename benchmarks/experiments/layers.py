@@ -10,9 +10,9 @@ their medians.
 
 from __future__ import annotations
 
-from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome, Trial
+from benchmarks.servers.aetherless import Aetherless
 from benchmarks.workloads.registry import workload
 
 STAMPED = ("gateway", "queue", "transport", "function")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome
+from benchmarks.servers.aetherless import Aetherless
 
 WARMUP = 5  # of which the first brings all instances up
 

@@ -44,12 +44,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.baselines.servers import SERVERS, server
-from benchmarks.baselines.servers.base import Server
 from benchmarks.experiments import loads
 from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.harness.load.arrivals import poisson_of
-from benchmarks.harness.load.run import Closed
+from benchmarks.load.arrivals import poisson_of
+from benchmarks.load.run import Closed
+from benchmarks.servers import SERVERS, server
+from benchmarks.servers.base import Server
 from benchmarks.workloads.registry import workload
 
 PLATFORMS = tuple(

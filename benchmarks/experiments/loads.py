@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import HOST, Server
 from benchmarks.experiments.asker import request_of
 from benchmarks.experiments.base import Outcome
 from benchmarks.experiments.checks import state_of
-from benchmarks.harness.load import outcomes
-from benchmarks.harness.load.arrivals import Schedule
-from benchmarks.harness.load.result import LoadResult
-from benchmarks.harness.load.run import Closed, Load, run
+from benchmarks.load import outcomes
+from benchmarks.load.arrivals import Schedule
+from benchmarks.load.result import LoadResult
+from benchmarks.load.run import Closed, Load, run
+from benchmarks.servers.aetherless import Aetherless
+from benchmarks.servers.base import HOST, Server
 from benchmarks.workloads.registry import workload
 
 TIMEOUT_S = 10.0

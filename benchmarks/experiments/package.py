@@ -3,7 +3,7 @@
 STeLLAR's experiment on the size of a function's image (Ustiugov et al., IISWC 2021), which adds a
 file of random bytes to it. There a larger image takes longer to be fetched from a store; here
 nothing is fetched, and the function reads the file whole when it is imported, as imports read byte
-code and as a model is loaded (`benchmarks/functions/packaged.py`). Libraries that are mapped are
+code and as a model is loaded (`benchmarks/adapters/packaged.py`). Libraries that are mapped are
 read only where they are touched, and cost less.
 
 Timed, in the asker's process: from when a request is handed to the kernel until its whole answer is
@@ -30,11 +30,11 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.experiments.states import GONE_S, phases
 from benchmarks.harness import page_cache
+from benchmarks.servers.aetherless import Aetherless
 
 SIZES_MB = {"spawn": (0, 10, 50, 100), "zygote": (0, 100)}
 _PIECE_BYTES = 1 << 20

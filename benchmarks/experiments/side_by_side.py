@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.baselines.servers import server
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.experiments.states import one_at_a_time
+from benchmarks.servers import server
 from benchmarks.workloads.registry import workload
 
 

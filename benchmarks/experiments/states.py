@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.baselines.servers import server
-from benchmarks.baselines.servers.aetherless import Aetherless, AetherlessProxied
-from benchmarks.baselines.servers.base import Server
 from benchmarks.experiments.asker import Asking, ask
 from benchmarks.experiments.base import Case, Outcome, Trial
+from benchmarks.servers import server
+from benchmarks.servers.aetherless import Aetherless, AetherlessProxied
+from benchmarks.servers.base import Server
 from benchmarks.workloads.registry import WORKLOADS, Workload, workload
 
 STARTS = ("spawn", "zygote", "criu")

@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.baselines.servers.aetherless import Aetherless
 from benchmarks.experiments.base import Case, Outcome, Trial
 from benchmarks.experiments.linked import ask_first, prove_warm
 from benchmarks.harness import page_cache
+from benchmarks.servers.aetherless import Aetherless
 from benchmarks.workloads.registry import workload
 
 WORKLOAD = workload("transfer")

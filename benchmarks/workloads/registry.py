@@ -43,7 +43,7 @@ class Workload:
 
     Attributes:
         name: as the Serverless Benchmark Suite (SeBS) has it, where it has it.
-        module: in this package, as `benchmarks.baselines.servers` takes it.
+        module: in this package, as `benchmarks.servers` takes it.
         variants: their names, the smallest first, and the size that each stands for.
         imports: modules that an instance has imported when it is READY.
         kind: the content type of answers, without parameters.

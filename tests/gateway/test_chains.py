@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.baselines.servers.base import ADAPTERS
+from benchmarks.servers.base import ADAPTERS
 from tests.gateway.conftest import Start
 from tests.gateway.crowd import Crowd
 from tests.gateway.raw import Raw, assert_unharmed, get

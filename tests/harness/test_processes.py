@@ -136,7 +136,7 @@ def test_one_failure_ends_the_pair(tmp_path: Path, turned: bool) -> None:
     _assert_gone(pid_file)
 
 
-@pytest.mark.parametrize("module", ["ring_operations", "baselines.sampling"])
+@pytest.mark.parametrize("module", ["ring_operations", "transports.sampling"])
 def test_what_measuring_processes_import_is_light(module: str) -> None:
     # Numpy alone would double the time that a short measuring process takes.
     code = f"import sys, benchmarks.{module}; assert not {{'numpy', 'psutil'}} & set(sys.modules)"

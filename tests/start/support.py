@@ -16,7 +16,7 @@ import pytest
 from aetherless_py.start import strategy
 from aetherless_py.start.base import Function, Strategy
 from aetherless_py.start.snapshot_folder import PARENT
-from benchmarks.baselines.starts.http_handler import PROGRAM
+from benchmarks.starts.http_handler import PROGRAM
 
 FUNCTIONS = str(Path(__file__).parent / "functions")
 

@@ -25,7 +25,7 @@ from aetherless_py.start.executable import Executable
 from aetherless_py.start.http_instance import HttpInstance
 from aetherless_py.start.pool import WarmPool
 from aetherless_py.start.spawn import Spawn
-from benchmarks.baselines.starts.http_handler import PROGRAM
+from benchmarks.starts.http_handler import PROGRAM
 from tests.start.support import FUNCTIONS, descriptors, gone
 
 SERVE = f"{sys.executable} -P {PROGRAM} odd:do ''"

@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks.baselines import METHODS, transport
-from benchmarks.baselines.base import (
+from benchmarks.transports import METHODS, transport
+from benchmarks.transports.base import (
     Client,
     LinkClient,
     Transport,
@@ -221,7 +221,7 @@ def test_the_clock_of_another_process(folder: str) -> None:
 
 
 def test_lost_and_changed_messages_are_noticed(folder: str) -> None:
-    from benchmarks.baselines.base import Link, Payload, TransportError
+    from benchmarks.transports.base import Link, Payload, TransportError
 
     class Forgetful(Link):
         def __init__(self, link: Link, change: Callable[[int, Payload], Payload | None]) -> None:
@@ -261,7 +261,7 @@ def test_a_way_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_one_that_cannot_even_be_imported_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "benchmarks.baselines.posix_mq", raising=False)
+    monkeypatch.delitem(sys.modules, "benchmarks.transports.posix_mq", raising=False)
     monkeypatch.setitem(sys.modules, "posix_ipc", None)
     with pytest.raises(NotImplementedError, match=r"posix_mq: .*posix_ipc"):
         transport("posix_mq")
@@ -272,7 +272,7 @@ def test_a_limit_that_the_kernel_does_not_show_costs_no_way(
 ) -> None:
     monkeypatch.setattr(Path, "read_text", _not_shown)
     for method in ("unix_seqpacket", "posix_mq"):
-        monkeypatch.delitem(sys.modules, f"benchmarks.baselines.{method}", raising=False)
+        monkeypatch.delitem(sys.modules, f"benchmarks.transports.{method}", raising=False)
     assert (transport("unix_seqpacket").largest_bytes or 0) > 1 << 16
     with pytest.raises(NotImplementedError, match="no POSIX message queues"):
         transport("posix_mq")

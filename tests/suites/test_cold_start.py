@@ -15,10 +15,10 @@ from aetherless_py.errors import StartError
 from aetherless_py.start import strategy
 from aetherless_py.start.criu import Criu
 from benchmarks import cold_start
-from benchmarks.baselines.starts import BASELINES, sampling
 from benchmarks.cold_start import CASES, Case
 from benchmarks.harness import page_cache
 from benchmarks.harness.sampler import sample_set
+from benchmarks.starts import BASELINES, sampling
 from tests.harness.journals import records_in
 from tools import quick
 from tools.working_tree import ROOT
@@ -200,7 +200,7 @@ def test_an_older_commit_without_strategies_is_no_failure(
         cold_start.Ready().setup(cache, "spawn_http")
     names = discovered_without("aetherless_py.start.base")
     assert "benchmarks.cold_start" in names
-    assert not [name for name in names if name.startswith("benchmarks.baselines.starts.")], names
+    assert not [name for name in names if name.startswith("benchmarks.starts.")], names
 
 
 @pytest.mark.parametrize("module", ["aetherless_py.gateway.connection", "awslambdaric", "orjson"])

@@ -14,11 +14,11 @@ import pytest
 
 from aetherless_py.start.criu import Criu
 from benchmarks import e2e_latency
-from benchmarks.baselines.servers import SERVERS
 from benchmarks.experiments import trials
 from benchmarks.experiments.base import Outcome, Trial, metadata_of
 from benchmarks.experiments.side_by_side import SideBySide
-from benchmarks.harness.load.histogram import Histogram
+from benchmarks.load.histogram import Histogram
+from benchmarks.servers import SERVERS
 from benchmarks.workloads.registry import WORKLOADS
 from tools import quick, report, run_benchmarks
 

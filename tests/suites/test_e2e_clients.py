@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import Server
 from benchmarks.experiments import burst as bursts
 from benchmarks.experiments import loads
 from benchmarks.experiments.asker import Asking, ask, ask_together, drive
 from benchmarks.experiments.base import Case
 from benchmarks.experiments.burst import _Kept
-from benchmarks.harness.load.arrivals import burst
-from benchmarks.harness.load.request import Request
-from benchmarks.harness.load.result import LoadResult
-from benchmarks.harness.load.run import Load, run
 from benchmarks.harness.processes import ChildFailedError
+from benchmarks.load.arrivals import burst
+from benchmarks.load.request import Request
+from benchmarks.load.result import LoadResult
+from benchmarks.load.run import Load, run
+from benchmarks.servers.aetherless import Aetherless
+from benchmarks.servers.base import Server
 from benchmarks.workloads.registry import WrongAnswer, workload
-from tests.harness.load.servers import Behaviour, answering, closing_after, serving
+from tests.load.servers import Behaviour, answering, closing_after, serving
 
 
 def answer(start: str = "warm", instance: str = "f-1", body: str = "{}", more: str = "") -> bytes:

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.uvicorn_in_process import UvicornInProcess
 from benchmarks.experiments import chain, linked, load_curve, loads, package, transfer
 from benchmarks.experiments.base import Outcome, Trial, metadata_of
 from benchmarks.experiments.load_curve import HALF, RATES, LoadCurve, Point
 from benchmarks.harness import page_cache
-from benchmarks.harness.load.arrivals import constant, poisson_of
 from benchmarks.harness.processes import ChildFailedError
+from benchmarks.load.arrivals import constant, poisson_of
+from benchmarks.servers.aetherless import Aetherless
+from benchmarks.servers.uvicorn import UvicornInProcess
 from tools.working_tree import ROOT
 
 pytestmark = pytest.mark.slow

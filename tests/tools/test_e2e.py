@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.harness.load.histogram import Histogram
-from tests.harness.load.servers import HELLO, Behaviour, answering, certified, resetting, serving
+from benchmarks.load.histogram import Histogram
+from benchmarks.servers.aetherless import Aetherless
+from tests.load.servers import HELLO, Behaviour, answering, certified, resetting, serving
 from tests.tools.stopping import starts, stop_while_measuring
 from tools import report
 from tools.e2e.command import main

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness.load.run import Closed
+from benchmarks.load.run import Closed
 from tools.e2e.answers import Answers, Expected
 from tools.e2e.plan import planned
 from tools.e2e.target import Target

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.experiments.base import Outcome, Trial
-from benchmarks.harness.load import ceiling
+from benchmarks.load import ceiling
 from tools.performance import __main__ as command
 from tools.performance import e2e, serving
 from tools.performance.goal import Goal, as_ratio

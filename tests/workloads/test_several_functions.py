@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.baselines.servers.base import HOST, ROOT
+from benchmarks.servers.base import HOST, ROOT
 from benchmarks.workloads.registry import Workload, WrongAnswer, workload
 from tests.gateway.conftest import Start, up
 from tests.gateway.up import WATCHDOG_S, Answer, Up

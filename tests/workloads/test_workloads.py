@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.adapters.adapter import Answer, call, load
 
-from benchmarks.baselines.servers import server
-from benchmarks.baselines.servers.base import HOST, ROOT
-from benchmarks.functions.adapter import Answer, call, load
+from benchmarks.servers import server
+from benchmarks.servers.base import HOST, ROOT
 from benchmarks.workloads.registry import DIGEST, WORKLOADS, Workload, WrongAnswer, workload
 from tests.gateway.conftest import Start, up
 

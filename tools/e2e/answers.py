@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from benchmarks.harness.load.connection import SHOWN_BYTES, Headers
-from benchmarks.harness.load.outcomes import FIRST_BAD_STATUS
+from benchmarks.load.connection import SHOWN_BYTES, Headers
+from benchmarks.load.outcomes import FIRST_BAD_STATUS
 from benchmarks.workloads.registry import DIGEST, Workload, workload
 
 CHECK = "tools.e2e.answers:Answers"

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.harness.load.arrivals import MOST_REQUESTS
-from benchmarks.harness.load.result import LAG_BOUND_NS
-from benchmarks.harness.load.run import LONGEST_TIMEOUT_S, MOST_CONNECTIONS
+from benchmarks.load.arrivals import MOST_REQUESTS
+from benchmarks.load.result import LAG_BOUND_NS
+from benchmarks.load.run import LONGEST_TIMEOUT_S, MOST_CONNECTIONS
 from benchmarks.workloads.registry import WORKLOADS
 from tools.command import Parser
 from tools.e2e.target import PORT

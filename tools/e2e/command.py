@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks.harness.load.result import LoadResult
 from benchmarks.harness.measurement import MachineState
 from benchmarks.harness.system_info import SystemInfo
+from benchmarks.load.result import LoadResult
 from tools import report
 from tools.command import Stopped, stopped_by_signals
 from tools.e2e import results, shown

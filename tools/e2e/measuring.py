@@ -11,10 +11,10 @@ from datetime import timedelta
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.harness.load import outcomes
-from benchmarks.harness.load.result import LoadResult
-from benchmarks.harness.load.run import Closed, Load, run
 from benchmarks.harness.processes import ProcessError
+from benchmarks.load import outcomes
+from benchmarks.load.result import LoadResult
+from benchmarks.load.run import Closed, Load, run
 from tools.e2e.plan import Plan
 
 

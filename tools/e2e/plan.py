@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeAlias, TypeVar
 
-from benchmarks.harness.load.arrivals import (
+from benchmarks.load.arrivals import (
     MOST_REQUESTS,
     Schedule,
     burst,
@@ -20,9 +20,9 @@ from benchmarks.harness.load.arrivals import (
     poisson,
     replayed,
 )
-from benchmarks.harness.load.engine import SPARE_FILES
-from benchmarks.harness.load.request import Request
-from benchmarks.harness.load.run import Closed, Load
+from benchmarks.load.engine import SPARE_FILES
+from benchmarks.load.request import Request
+from benchmarks.load.run import Closed, Load
 from benchmarks.workloads.registry import WORKLOADS, workload
 from tools.command import can_be_written
 from tools.e2e.answers import CHECK, Expected, sized

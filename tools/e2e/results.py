@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.harness.clock import clock_cost_ns
-from benchmarks.harness.load import outcomes
-from benchmarks.harness.load.pooled import pooled
-from benchmarks.harness.load.result import LoadResult
 from benchmarks.harness.measurement import warnings_of
+from benchmarks.load import outcomes
+from benchmarks.load.pooled import pooled
+from benchmarks.load.result import LoadResult
 from tools import baseline
 from tools.e2e.answers import COLD, STATES, UNKNOWN, WARM
 from tools.e2e.plan import Plan

@@ -10,10 +10,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness.load import outcomes
-from benchmarks.harness.load.pooled import pooled
-from benchmarks.harness.load.result import PERCENTS, LoadResult
 from benchmarks.harness.statistics import Floats, enough_beyond, nearest_rank
+from benchmarks.load import outcomes
+from benchmarks.load.pooled import pooled
+from benchmarks.load.result import PERCENTS, LoadResult
 from tools.e2e.answers import COLD, UNKNOWN, WARM
 from tools.e2e.arguments import NONE
 from tools.e2e.plan import Plan

@@ -71,6 +71,6 @@ def _criu_p99() -> Floats:
         "name": CRIU.strategy, "imports": CRIU.imports, "burst": 1, "ballast_mb": 0,
         "page_cache": "hot", "count": CRIU_STARTS,
     }  # fmt: skip
-    task = Task("benchmarks.baselines.starts.sampling:starts", arguments, None)
+    task = Task("benchmarks.starts.sampling:starts", arguments, None)
     samples = run_fresh(task, TIMEOUT_S)["sets"]["ready"]["samples_ns"]
     return np.array([nearest_rank(np.sort(samples), 99)])

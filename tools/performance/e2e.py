@@ -14,7 +14,6 @@ import numpy as np
 from rich.progress import track
 
 from benchmarks.experiments import trials
-from benchmarks.harness.load.ceiling import attempt
 from benchmarks.harness.noop_server import noop_server
 from benchmarks.harness.processes import available_cpus
 from benchmarks.harness.statistics import (
@@ -23,6 +22,7 @@ from benchmarks.harness.statistics import (
     median_of_medians,
     nearest_rank,
 )
+from benchmarks.load.ceiling import attempt
 from tools.performance.goal import HEAD, Goal, as_ratio
 from tools.table import human_ns
 

@@ -16,10 +16,10 @@ import numpy as np
 import psutil
 from rich.progress import track
 
-from benchmarks.baselines.servers import server
-from benchmarks.baselines.servers.aetherless import Aetherless
-from benchmarks.baselines.servers.base import HOST, Server
 from benchmarks.harness.statistics import Floats, nearest_rank
+from benchmarks.servers import server
+from benchmarks.servers.aetherless import Aetherless
+from benchmarks.servers.base import HOST, Server
 from tools import wrk
 from tools.performance.goal import HEAD, Goal
 from tools.table import human_ns

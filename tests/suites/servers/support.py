@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from benchmarks.baselines.servers import server
-from benchmarks.baselines.servers.base import HOST, Server
+from benchmarks.servers import server
+from benchmarks.servers.base import HOST, Server
 from benchmarks.workloads.registry import workload
 
 SEED = 11

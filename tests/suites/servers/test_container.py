@@ -34,7 +34,7 @@ def handler(event, context):
 
 MEASURES = """
     import time
-    from benchmarks.baselines.servers import server
+    from benchmarks.servers import server
     with server("container")("noop") as one:
         print(one.port, one.pid, flush=True)
         time.sleep(600)

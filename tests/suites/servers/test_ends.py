@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.baselines.servers import SERVERS, server
+from benchmarks.servers import SERVERS, server
 
 ROOT = Path(__file__).resolve().parents[3]
 WATCHDOG_S = 100
 MEASURES = """
     import sys
-    from benchmarks.baselines.servers import server
+    from benchmarks.servers import server
     with server(sys.argv[1])("noop") as one:
         assert one.status("GET", one.path) == 200
         print(one.pid, flush=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.baselines.servers.base import Server
+from benchmarks.servers.base import Server
 from tests.start.support import gone
 from tests.suites.servers.support import Client, able
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.baselines.servers import SERVERS, server
-from benchmarks.baselines.servers.aetherless import Aetherless, AetherlessProxied
-from benchmarks.baselines.servers.base import Server, ServerError
-from benchmarks.baselines.starts import oci
+from benchmarks.servers import SERVERS, server
+from benchmarks.servers.aetherless import Aetherless, AetherlessProxied
+from benchmarks.servers.base import Server, ServerError
+from benchmarks.starts import oci
 from benchmarks.workloads.registry import WORKLOADS
 from tests.start.support import gone
 from tests.suites.servers.support import SEED, WATCHDOG_S, Client, able, listens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.baselines.starts import BASELINES
+from benchmarks.starts import BASELINES
 from tests.suites.starts.support import able
 from tests.suites.starts.support import nothing_left as nothing_left
 

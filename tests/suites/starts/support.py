@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from aetherless_py.start.base import Function, Strategy
-from benchmarks.baselines.starts import baseline
-from benchmarks.baselines.starts.child import FUNCTIONS
+from benchmarks.starts import baseline
+from benchmarks.starts.child import FUNCTIONS
 from tests.start.support import descriptors
 
 CONTAINERS = {"container", "lambda_runtime_container"}

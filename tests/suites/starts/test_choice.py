@@ -13,8 +13,8 @@ import pytest
 
 from aetherless_py import errors
 from aetherless_py.start.base import Function
-from benchmarks.baselines.starts import BASELINES, baseline
-from benchmarks.baselines.starts.child import FUNCTIONS
+from benchmarks.starts import BASELINES, baseline
+from benchmarks.starts.child import FUNCTIONS
 from tests.suites.starts.support import able, echo, prepared
 
 
@@ -58,7 +58,7 @@ def test_a_commit_without_strategies_can_still_be_measured(tmp_path: Path) -> No
     package.mkdir()
     (package / "__init__.py").touch()
     code = (
-        "import pkgutil, aetherless_py, benchmarks.baselines.starts as starts\n"
+        "import pkgutil, aetherless_py, benchmarks.starts as starts\n"
         "assert not hasattr(aetherless_py, 'start')\n"
         "print([name for _, name, _ in pkgutil.iter_modules(starts.__path__)])\n"
     )

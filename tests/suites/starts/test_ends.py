@@ -100,7 +100,7 @@ def test_kills_while_it_starts_leave_nothing(name: str) -> None:
 RUNTIME = """
     import sys, threading, time
     from aetherless_py.start.base import Function
-    from benchmarks.baselines.starts import baseline
+    from benchmarks.starts import baseline
     made = baseline(sys.argv[1])
     made.prepare(Function("odd:do", path=(sys.argv[2],), ready_timeout_s=60))
     instances = [made.start(), made.start()]

@@ -11,7 +11,7 @@ import pytest
 
 from aetherless_py import errors
 from aetherless_py.start.readiness import readable
-from benchmarks.baselines.starts.runtime_api import Request, RuntimeApi
+from benchmarks.starts.runtime_api import Request, RuntimeApi
 
 
 def _must_be_readable(fd: int) -> None:

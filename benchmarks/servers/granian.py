@@ -1,0 +1,38 @@
+"""The function inside granian, whose HTTP is Rust's (hyper): the other candidate for a gateway."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from benchmarks.servers.base import HOST, Server, not_installed
+
+
+class GranianInProcess(Server):
+    """granian with uvloop, one worker."""
+
+    name = "granian"
+    settings = tuple(
+        f"GRANIAN_{name}"
+        for name in (
+            "WORKERS", "RUNTIME_THREADS", "RUNTIME_MODE", "RUNTIME_BLOCKING_THREADS",
+            "BLOCKING_THREADS", "TASK_IMPL", "BACKLOG", "BACKPRESSURE", "WORKING_DIR", "UDS",
+        )
+    )  # fmt: skip
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """As `Server.missing`."""
+        return not_installed("granian")
+
+    def command(self) -> list[str]:
+        """As `Server.command`."""
+        return [
+            sys.executable, "-m", "granian", "--interface", "asginl", "--loop", "uvloop",
+            "--no-ws", "--http", "1", "--log-level", "warning",
+            "--host", HOST, "--port", str(self.port), "for_granian:app",
+        ]  # fmt: skip
+
+    def environment(self) -> Mapping[str, str]:
+        """As `Server.environment`."""
+        return {"AETHER_HANDLER": self.handler}

@@ -1,0 +1,88 @@
+"""HTTP with JSON on the standard library: a new connection for each request, and one kept alive."""
+
+from __future__ import annotations
+
+import http.client
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, ClassVar
+
+from benchmarks.transports.base import Client, Payload, PeerGoneError, Transport, ends_on_sigterm
+from benchmarks.transports.document import from_json, to_json
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+
+    def do_POST(self) -> None:
+        body = to_json(from_json(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class HttpJson(Transport):
+    """`http.server` and `http.client`, a new connection for each request."""
+
+    name = "http_json"
+    streams = False
+    keep_alive: ClassVar[bool] = False
+
+    def serve(self, ready: Connection) -> None:
+        with HTTPServer(("127.0.0.1", 0), _Handler) as server, ends_on_sigterm():
+            ready.send(server.server_address)
+            server.serve_forever()
+
+    def connect(self, server: BaseProcess, address: Any) -> Client:
+        return HttpClient(address, server, self.keep_alive, self.timeout_s)
+
+
+class HttpJsonKeepalive(HttpJson):
+    """`http.server` and `http.client`, one connection kept alive."""
+
+    name = "http_json_keepalive"
+    keep_alive = True
+
+
+class HttpClient(Client):
+    """JSON documents by POST."""
+
+    def __init__(
+        self, address: tuple[str, int], server: BaseProcess, keep_alive: bool,
+        timeout_s: float | None,
+    ) -> None:  # fmt: skip
+        self._server, self._keep_alive = server, keep_alive
+        self._connection = http.client.HTTPConnection(*address, timeout=timeout_s)
+        self._headers = {"Content-Type": "application/json"}
+        if not keep_alive:
+            self._headers["Connection"] = "close"
+
+    def call(self, payload: Payload) -> Payload:
+        try:
+            self._connection.request("POST", "/", to_json(payload), self._headers)
+            response = self._connection.getresponse()
+            body = response.read()
+            if not self._keep_alive:
+                self._connection.close()
+        except TimeoutError:
+            self._connection.close()
+            raise
+        except (http.client.HTTPException, OSError) as error:
+            self._connection.close()
+            raise PeerGoneError(f"no answer: {error}") from None
+        if response.status != 200:
+            raise PeerGoneError(f"status {response.status}")
+        return from_json(body)
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._server.is_alive():
+            self._server.terminate()
