@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Measuring ends with the asv that asked for it, however that ends.
-if "asv_runner" in sys.modules:
+# Measuring ends with the asv that asked for it, however that ends. asv itself has asv_runner, too.
+if "asv_runner" in sys.modules and "asv" not in sys.modules:
     from benchmarks.harness.processes import die_with_parent
 
     die_with_parent(os.getppid())

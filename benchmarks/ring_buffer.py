@@ -3,254 +3,183 @@
 These figures are what the ring's own code costs, with warm caches and nobody at the other end.
 They are no latency between processes.
 
-Samples are taken in fresh processes pinned to one processor, one process after another. Messages of
-up to 4 KiB take not much longer than reading the clock does, so they are timed in blocks, whose
-means have no tail percentiles; larger ones are timed one by one.
+A round is a fresh process pinned to the last processor. Messages of up to 4 KiB take not much
+longer than reading the clock does, so they are timed in blocks, whose means have no tail
+percentiles; larger ones are timed one by one.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.harness.measurement import Tracked, iterations, measure, tracked
+from benchmarks import package
+from benchmarks.harness.floor import native_samples
 from benchmarks.harness.payload import payload_of
-from benchmarks.harness.processes import Task, available_cpus
-from benchmarks.ring_operations import CAPACITY_BYTES, batch_size
+from benchmarks.harness.processes import Task, available_cpus, run_fresh
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.suite import Row, _Suite
+from benchmarks.ring_operations import CAPACITY_BYTES, OPERATIONS, batch_size
 
 if TYPE_CHECKING:
     from aetherless_py.shm import Consumer, Producer
 
-SIZES = [64, 256, 1024, 4096, 16384, 65536]
-PROCESSES = 3
-SAMPLES = 400  # of each process
+SIZES = (64, 256, 1024, 4096, 16384, 65536)
+NATIVE = "floor"  # the control: the same in bare C
+SAMPLES = 150
+NATIVE_MESSAGES = 400_000  # in all; less of large ones
 TIMEOUT_S = 60.0
 
 
-def sampling_of(operation: str, size_bytes: int, cpu: int) -> Task:
-    """What a fresh process is to do for one operation: see `ring_operations.sample`."""
-    arguments = {
-        "operation": operation, "size_bytes": size_bytes, "count": iterations(SAMPLES)
-    }  # fmt: skip
-    return Task("benchmarks.ring_operations:sample", arguments, cpu)
+@dataclass(frozen=True)
+class RingTrial(Trial):
+    """One operation of the ring at one size, or the native baseline at that size."""
+
+    operation: str
+    size_bytes: int
+    turn_s = 0.2
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"ring_buffer_{self.operation}_{self.size_bytes}"
+
+    @property
+    def group(self) -> str:  # type: ignore[override]
+        """As `Trial.group`: all operations of one size."""
+        return f"ring_buffer_{self.size_bytes}"
+
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        return None if self.operation == NATIVE else package.lacks(package.ring)
+
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
+        """As `Trial.run`."""
+        cpu = available_cpus()[-1]
+        if self.operation == NATIVE:
+            messages = max(2_000, NATIVE_MESSAGES // max(1, self.size_bytes // 64))
+            return {"": native_samples("same", self.size_bytes, messages, (cpu, cpu), TIMEOUT_S)}
+        arguments = {
+            "operation": self.operation,
+            "size_bytes": self.size_bytes,
+            "count": turn.count(SAMPLES),
+        }
+        task = Task("benchmarks.ring_operations:sample", arguments, cpu)
+        return {"": Samples.of(run_fresh(task, TIMEOUT_S))}
 
 
-def _require_ring() -> None:
-    try:
-        from aetherless_py.shm import RingBuffer, checksum  # noqa: F401
-    except ImportError as error:
-        raise NotImplementedError(f"this commit's package has no ring: {error}") from None
+class Latency(_Suite):
+    """What does each operation cost?
 
-
-class _TrackLike:
-    """Samples of one operation, from fresh processes.
-
-    What is timed stands in each subclass; always in one thread of a process pinned to the last
-    processor, checksum on unless said.
+    - `write`: `Producer.write` of one message into a ring with room; reading it back is outside.
+    - `read`: `Consumer.read` of a message that is there; writing it is outside.
+    - `roundtrip`: `write`, then `read` of the same message.
+    - `roundtrip_zero_copy`: `reserve`, filling the view (one copy in), `commit`, `peek` (no copy
+      out), `release`.
+    - `roundtrip_unchecked`: as `roundtrip`, in a ring without checksum.
+    - `checksum`: the ring's CRC-32 over the payload alone, called from Python.
+    - `many`: `write_many`, then `read_many` of a batch; time a message.
+    - `floor`: the native baseline: a message into a C ring without checks and out of it again, by
+      one thread. No commit of the package can change it.
     """
 
-    params = SIZES
-    param_names = ("payload_size_bytes",)
-    timeout = 300
-    operation = ""
+    category = "ring_buffer"
+    param_names = ("operation", "payload_size_bytes")
+    tracking = study = ((*OPERATIONS, NATIVE), SIZES)
+    quick = ((*OPERATIONS, NATIVE), (64, 4096))
 
-    def setup(self, payload_size_bytes: int) -> None:
-        _require_ring()
-
-    def _track(self, payload_size_bytes: int) -> Tracked:
-        task = sampling_of(self.operation, payload_size_bytes, available_cpus()[-1])
-        name = f"ring_buffer.{type(self).__name__}.track_{self.operation}"
-        return measure(name, [payload_size_bytes], [task] * PROCESSES, TIMEOUT_S)
-
-
-class Write(_TrackLike):
-    """`Producer.write` of one message into a ring with room; reading it back is outside."""
-
-    operation = "write"
-
-    @tracked("ring_buffer_write", 2)
-    def track_write(self, payload_size_bytes: int) -> Tracked:
-        return self._track(payload_size_bytes)
+    def row(self, operation: str, payload_size_bytes: int) -> Row:
+        """As `_Suite.row`."""
+        native = RingTrial(NATIVE, payload_size_bytes), ""
+        return Row(
+            name=f"ring_buffer_{operation}_{payload_size_bytes}",
+            trial=RingTrial(operation, payload_size_bytes),
+            part="",
+            beside={"floor": native} if operation.startswith("roundtrip") else {},
+            message_bytes=payload_size_bytes if operation == "many" else None,
+        )
 
 
-class Read(_TrackLike):
-    """`Consumer.read` of a message that is there; writing it is outside."""
+class DequeTrial(Trial):
+    """The interpreter's own cost."""
 
-    operation = "read"
+    name = "ring_buffer_deque"
+    turn_s = 0.2
 
-    @tracked("ring_buffer_read", 2)
-    def track_read(self, payload_size_bytes: int) -> Tracked:
-        return self._track(payload_size_bytes)
-
-
-class Roundtrip(_TrackLike):
-    """`write`, then `read` of the same message."""
-
-    operation = "roundtrip"
-
-    @tracked("ring_buffer_roundtrip", 2)
-    def track_roundtrip(self, payload_size_bytes: int) -> Tracked:
-        return self._track(payload_size_bytes)
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
+        """As `Trial.run`."""
+        arguments = {"count": turn.count(SAMPLES)}
+        task = Task("benchmarks.ring_operations:sample_deque", arguments, available_cpus()[-1])
+        return {"": Samples.of(run_fresh(task, TIMEOUT_S))}
 
 
-class RoundtripZeroCopy(_TrackLike):
-    """`reserve`, filling the view (one copy in), `commit`, `peek` (no copy out), `release`."""
+class Interpreter(_Suite):
+    """What do two calls of the interpreter cost, which no commit of the package can change?
 
-    operation = "roundtrip_zero_copy"
+    `deque.append` and `deque.popleft` of an object, which copy nothing.
+    """
 
-    @tracked("ring_buffer_roundtrip_zero_copy", 2)
-    def track_roundtrip_zero_copy(self, payload_size_bytes: int) -> Tracked:
-        return self._track(payload_size_bytes)
+    category = "ring_buffer"
+    param_names = ("operation",)
+    tracking = study = (("deque",),)
 
-
-class RoundtripUnchecked(_TrackLike):
-    """As Roundtrip, in a ring without checksum."""
-
-    operation = "roundtrip_unchecked"
-
-    @tracked("ring_buffer_roundtrip_unchecked", 2)
-    def track_roundtrip_unchecked(self, payload_size_bytes: int) -> Tracked:
-        return self._track(payload_size_bytes)
+    def row(self, operation: str) -> Row:
+        """As `_Suite.row`."""
+        return Row(name=f"ring_buffer_{operation}", trial=DequeTrial(), part="")
 
 
-class Checksum(_TrackLike):
-    """The ring's CRC-32 over the payload alone, called from Python."""
-
-    operation = "checksum"
-
-    @tracked("ring_buffer_checksum", 2)
-    def track_checksum(self, payload_size_bytes: int) -> Tracked:
-        return self._track(payload_size_bytes)
-
-
-class Many(_TrackLike):
-    """`write_many`, then `read_many` of a batch; time a message."""
-
-    operation = "many"
-
-    @tracked("ring_buffer_many")
-    def track_many(self, payload_size_bytes: int) -> Tracked:
-        return self._track(payload_size_bytes)
-
-
-def _has_ring() -> bool:
-    try:
-        _require_ring()
-    except NotImplementedError:
-        return False
-    return True
-
-
-class _AsvLike:
-    """What asv's own statistics take of each operation."""
-
-    params = SIZES
-    param_names = ("payload_size_bytes",)
-    repeat = (5, 50, 0.5)
-    processes = 2
-    warmup_time = 0.02
-    version = "2"
-
-
-class Asv(_AsvLike):
-    """What leaves the ring as it was, by asv's own statistics: means of 100 calls in its process.
+class Timed:
+    """The same by asv's own statistics: means of 100 calls in asv's process.
 
     asv's layers around a call and the look-up of its arguments (0.15 us together where the round
-    trip took 0.1 us) are in the figure: compare commits by it, and take the samples of `track_*`
+    trip took 0.1 us) are in the figure: compare commits by it, and take the samples of `Latency`
     for what an operation costs. `time_batch` moves a batch of up to eight messages.
 
     There is no `setup`: with one, asv's runner times each call by itself, and two clock readings
     more are in the figure.
     """
 
-    skip_params = [] if _has_ring() else [(size,) for size in SIZES]
+    params = ((64, 1024, 65536),)
+    param_names = ("payload_size_bytes",)
+    skip_params = [] if package.lacks(package.ring) is None else [(size,) for size in params[0]]
+    repeat = (8, 8, 0.2)
+    processes = 2
+    warmup_time = 0.02
+    version = "3"
     number = 100
 
     def time_roundtrip(self, payload_size_bytes: int) -> None:
-        producer, consumer, payload = _kept(payload_size_bytes, True)
-        producer.write(payload)
-        consumer.read()
-
-    def time_roundtrip_unchecked(self, payload_size_bytes: int) -> None:
-        producer, consumer, payload = _kept(payload_size_bytes, False)
+        """`write`, then `read`."""
+        producer, consumer, payload = _kept(payload_size_bytes)
         producer.write(payload)
         consumer.read()
 
     def time_roundtrip_zero_copy(self, payload_size_bytes: int) -> None:
-        producer, consumer, payload = _kept(payload_size_bytes, True)
+        """`reserve`, fill, `commit`, `peek`, `release`."""
+        producer, consumer, payload = _kept(payload_size_bytes)
         producer.reserve(len(payload))[:] = payload
         producer.commit()
         consumer.peek()
         consumer.release()
 
     def time_batch(self, payload_size_bytes: int) -> None:
-        producer, consumer, payload = _kept(payload_size_bytes, True)
-        batch = [payload] * min(8, batch_size(payload_size_bytes))
-        producer.write_many(batch)
+        """`write_many`, then `read_many`."""
+        producer, consumer, payload = _kept(payload_size_bytes)
+        producer.write_many([payload] * min(8, batch_size(payload_size_bytes)))
         consumer.read_many(8)
 
-    def time_checksum(self, payload_size_bytes: int) -> None:
-        _crc32()(_kept(payload_size_bytes, True)[2])
-
-
-class _AsvOneWayLike(_AsvLike):
-    """One call at a time: asv calls `setup` before each, and times it by itself.
-
-    A sample is the mean of eight. Two clock readings a call and caches that `setup` has used are in
-    the figure.
-    """
-
-    number = 8
-
-    def setup(self, payload_size_bytes: int) -> None:
-        _require_ring()
-        self.producer, self.consumer, self.payload = _kept(payload_size_bytes, True)
-        while self.consumer.try_read() is not None:
-            pass
-
-
-class AsvWrite(_AsvOneWayLike):
-    """Into an empty ring."""
-
-    def time_write(self, payload_size_bytes: int) -> None:
-        self.producer.write(self.payload)
-
-
-class AsvRead(_AsvOneWayLike):
-    """Out of a ring that holds one message."""
-
-    def setup(self, payload_size_bytes: int) -> None:
-        super().setup(payload_size_bytes)
-        self.producer.write(self.payload)
-
-    def time_read(self, payload_size_bytes: int) -> None:
-        self.consumer.read()
-
-
-for _suite in (Asv, AsvWrite, AsvRead):
-    for _name, _method in list(vars(_suite).items()):
-        if _name.startswith("time_"):  # the export calls them ring_buffer_<operation>_asv_<bytes>
-            _method.pretty_name = f"ring_buffer_{_name.removeprefix('time_')}"
-
 
 @functools.cache
-def _kept(size_bytes: int, checksum: bool) -> tuple[Producer, Consumer, bytes]:
+def _kept(size_bytes: int) -> tuple[Producer, Consumer, bytes]:
     """This process's ring, made once, and the payload of that size."""
-    return *_sides(checksum), payload_of(size_bytes)
+    return *_ends(), payload_of(size_bytes)
 
 
 @functools.cache
-def _sides(checksum: bool) -> tuple[Producer, Consumer]:
-    from aetherless_py.shm import RingBuffer
-
-    ring = RingBuffer.create(CAPACITY_BYTES, checksum=checksum)
+def _ends() -> tuple[Producer, Consumer]:
+    ring = package.ring().create(CAPACITY_BYTES)
     ring.unlink()  # nobody else attaches: nothing is left however this process ends
     return ring.producer(), ring.consumer()
-
-
-@functools.cache
-def _crc32() -> Callable[[bytes], int]:
-    from aetherless_py.shm.checksum import crc32
-
-    return crc32

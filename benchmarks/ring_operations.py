@@ -1,15 +1,21 @@
-"""What the measuring processes of the ring's suite do, and what each operation is."""
+"""What the measuring processes of the ring's suite do, and what each operation is.
+
+An operation is an entry of `OPERATIONS`: the suite finds it there.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import package
 from benchmarks.harness.clock import clock_cost_ns
 from benchmarks.harness.payload import payload_of
-from benchmarks.harness.sampler import Operation, sample_each, sample_set
+from benchmarks.harness.sampler import Operation, sample_each
+from benchmarks.harness.samples import Samples
 
 if TYPE_CHECKING:
     from aetherless_py.shm import Consumer, Producer
@@ -86,7 +92,7 @@ def _roundtrip_zero_copy(
 
 
 def _checksum(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    from aetherless_py.shm.checksum import crc32
+    crc32 = package.crc32()
 
     def operation() -> None:
         for _ in repeat(None, number):
@@ -105,7 +111,7 @@ def _many(producer: Producer, consumer: Consumer, payload: bytes, number: int) -
     return _Timed(operation)
 
 
-_OPERATIONS: dict[str, Callable[[Producer, Consumer, bytes, int], _Timed]] = {
+OPERATIONS: dict[str, Callable[[Producer, Consumer, bytes, int], _Timed]] = {
     "write": _write,
     "read": _read,
     "roundtrip": _roundtrip,
@@ -114,6 +120,28 @@ _OPERATIONS: dict[str, Callable[[Producer, Consumer, bytes, int], _Timed]] = {
     "checksum": _checksum,
     "many": _many,
 }
+
+
+def sample_deque(count: int) -> dict[str, Any]:
+    """Samples `deque.append` and `deque.popleft`, the cheapest pair of calls that puts and takes.
+
+    Args:
+        count: how many samples.
+
+    Returns:
+        `Samples` as a dict.
+    """
+    cost_ns = clock_cost_ns()
+    queue: deque[bytes] = deque()
+    put, take, payload = queue.append, queue.popleft, payload_of(64)
+
+    def operation() -> None:
+        for _ in repeat(None, BLOCK):
+            put(payload)
+            take()
+
+    samples = sample_each(operation, count, WARMUP, number=BLOCK)
+    return Samples(durations_ns=samples, number=BLOCK, clock_cost_ns=cost_ns).as_dict()
 
 
 def _must(holds: bool) -> None:
@@ -125,8 +153,7 @@ def _prove(producer: Producer, consumer: Consumer, payload: bytes) -> None:
     """Every way through the ring gives the payload back, more than once around it."""
     import zlib
 
-    from aetherless_py.shm.checksum import crc32
-
+    crc32 = package.crc32()
     for _ in range(2 * CAPACITY_BYTES // len(payload) // 3):
         producer.write(payload)
         _must(consumer.read() == payload)
@@ -146,20 +173,21 @@ def sample(operation: str, size_bytes: int, count: int) -> dict[str, Any]:
     """Proves the ring right, then samples one operation.
 
     Args:
-        operation: a key of `_OPERATIONS`.
+        operation: a key of `OPERATIONS`.
         size_bytes: of the payload.
         count: how many samples.
-    """
-    from aetherless_py.shm import RingBuffer
 
+    Returns:
+        `Samples` as a dict.
+    """
     cost_ns = clock_cost_ns()
     payload = payload_of(size_bytes)
     in_blocks = size_bytes <= LARGEST_IN_BLOCKS
     number = batch_size(size_bytes) if in_blocks or operation == "many" else 1
-    with RingBuffer.create(CAPACITY_BYTES, checksum=operation != "roundtrip_unchecked") as ring:
+    checksum = operation != "roundtrip_unchecked"
+    with package.ring().create(CAPACITY_BYTES, checksum=checksum) as ring:
         producer, consumer = ring.producer(), ring.consumer()
         _prove(producer, consumer, payload)
-        timed = _OPERATIONS[operation](producer, consumer, payload, number)
+        timed = OPERATIONS[operation](producer, consumer, payload, number)
         samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after, number)
-    sampling = "blocks" if number > 1 else "per_operation"
-    return sample_set(samples, number, sampling, cost_ns)
+    return Samples(durations_ns=samples, number=number, clock_cost_ns=cost_ns).as_dict()

@@ -1,9 +1,11 @@
-"""The direction of imports in Cython sources, which the import linter does not read."""
+"""Imports that the import linter does not see: in Cython, and of the package by the suites."""
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,30 @@ def test_nothing_looks_up(path: Path) -> None:
         other = storey(name)
         below = other is None or other[0] > own[0] or other == own
         assert below, f"{module} imports {name}, which does not stand below it"
+
+
+def test_the_suites_touch_the_package_by_its_face_alone() -> None:
+    """But for what only a type checker imports."""
+    users = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "benchmarks").rglob("*.py"))
+        if path.name != "package.py"
+        for node in _imports_at_run_time(ast.parse(path.read_text()))
+        if any(name.partition(".")[0] == "aetherless_py" for name in _names(node))
+    ]
+    assert not users, f"benchmarks/package.py is the place for what the suites use: {users}"
+
+
+def _imports_at_run_time(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _imports_at_run_time(child)
+
+
+def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names]

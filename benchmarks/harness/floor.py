@@ -10,19 +10,17 @@ import subprocess
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import numpy as np
-
 from benchmarks.harness.c_program import compiled
-from benchmarks.harness.statistics import Floats
+from benchmarks.harness.samples import Samples
 
 Kind: TypeAlias = Literal["bounce", "pingpong", "oneway", "same", "copy"]
 
 SOURCE = Path(__file__).with_name("floor.c")
 
 
-def floor_samples(
+def native_samples(
     kind: Kind, size_bytes: int, count: int, cpus: tuple[int, int], timeout_s: float
-) -> Floats:
+) -> Samples:
     """Measures one floor in two fresh processes, one on each processor, that only spin.
 
     Args:
@@ -35,7 +33,8 @@ def floor_samples(
         timeout_s: the watchdog's.
 
     Returns:
-        Durations in ns: of each round trip, or 20 means of one message for the last three.
+        Each round trip, or 20 means of one message for the last three. The clock is C's, whose
+        cost is not measured.
 
     Raises:
         NotImplementedError: no C compiler.
@@ -48,4 +47,8 @@ def floor_samples(
         raise RuntimeError(str(late)) from None
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return np.array(done.stdout.split(), dtype=np.float64)
+    durations_ns = [float(each) for each in done.stdout.split()]
+    is_single = kind in ("bounce", "pingpong")
+    return Samples(
+        durations_ns=durations_ns, number=1 if is_single else max(2, count // len(durations_ns))
+    )

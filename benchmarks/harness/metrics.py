@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.harness.statistics import enough_beyond, nearest_rank
+from benchmarks.harness.statistics import enough_beyond, middle, nearest_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,14 @@ class LatencyMetrics:
         Raises:
             ValueError: no samples, or one that is negative or not finite.
         """
-        ordered = np.sort(np.asarray(samples_ns, dtype=np.float64))
+        return cls.from_ordered(np.sort(np.asarray(samples_ns, dtype=np.float64)), tails)
+
+    @classmethod
+    def from_ordered(cls, ordered: NDArray[np.float64], tails: bool = True) -> Self:
+        """As `from_samples`, of samples in ascending order."""
         if ordered.ndim != 1 or len(ordered) == 0:
             raise ValueError("no samples: nothing was measured")
-        if not np.isfinite(ordered).all() or ordered[0] < 0:
+        if not math.isfinite(ordered[-1]) or ordered[0] < 0:  # where NaN is sorted to, too
             raise ValueError("a sample is negative or not finite")
         count = len(ordered)
 
@@ -49,19 +54,22 @@ class LatencyMetrics:
                 return nearest_rank(ordered, percent)
             return None
 
+        mean_ns = float(ordered.sum()) / count
+        deviations = ordered - mean_ns
         return cls(
             min_ns=float(ordered[0]),
             max_ns=float(ordered[-1]),
-            mean_ns=float(ordered.mean()),
-            median_ns=float(np.median(ordered)),
+            mean_ns=mean_ns,
+            median_ns=middle(ordered),
             p95_ns=tail(95),
             p99_ns=tail(99),
-            std_dev_ns=float(ordered.std(ddof=1)) if count > 1 else 0.0,
+            std_dev_ns=math.sqrt(float(deviations @ deviations) / max(1, count - 1)),
         )
 
     def as_dict(self) -> dict[str, float]:
         """The metrics in the standard JSON's form, without those that are None."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        values = ((key, getattr(self, key)) for key in self.__slots__)
+        return {key: value for key, value in values if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

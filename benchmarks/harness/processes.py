@@ -190,7 +190,7 @@ class _Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        _kill_marked(f"{MARK}={self.token}")
+        kill_marked(f"{MARK}={self.token}")
 
     def end(self) -> None:
         """Ends the child; closes and removes what we hold."""
@@ -201,7 +201,7 @@ class _Child:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _kill_marked(mark: str) -> None:
+def kill_marked(mark: str) -> None:
     """Kills whoever has that variable in the environment that it was started with."""
     wanted = mark.encode()
     for entry in Path("/proc").iterdir():

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from benchmarks.harness.clock import now_ns
 
@@ -77,22 +77,3 @@ def sample_each(
             samples[i] = (clock() - began) / number
             after()
     return samples
-
-
-def sample_set(
-    samples_ns: Any, number: int, sampling: str, clock_cost_ns: float | None
-) -> dict[str, Any]:
-    """What a sampling function gives back from its process.
-
-    Args:
-        samples_ns: durations of one operation in ns, one dimension.
-        number: operations a sample, 1 unless `sampling` is "blocks".
-        sampling: "per_operation" or "blocks".
-        clock_cost_ns: see `clock.clock_cost_ns`; None where it was not measured.
-    """
-    return {
-        "samples_ns": [float(sample) for sample in samples_ns],
-        "number": number,
-        "sampling": sampling,
-        "clock_cost_ns": clock_cost_ns,
-    }

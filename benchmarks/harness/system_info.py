@@ -31,14 +31,17 @@ def _cpuinfo(field: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class SystemInfo:
-    """The machine in the standard JSON's form. `cpu_cores` counts logical processors."""
+    """The machine in the standard JSON's form.
+
+    `cpu_cores` counts logical processors; None, as of the memory, where nobody noted it.
+    """
 
     os: str
     os_version: str
     kernel_version: str
     cpu_model: str
-    cpu_cores: int
-    memory_bytes: int
+    cpu_cores: int | None
+    memory_bytes: int | None
     hostname: str
 
     @classmethod

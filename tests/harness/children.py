@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.sampler import sample_set
-
 
 def echo(value: Any) -> Any:
     return value
@@ -60,10 +58,6 @@ def linger() -> str:
     """Gives its result and does not end: a thread of it goes on."""
     threading.Thread(target=time.sleep, args=(600,)).start()
     return "done"
-
-
-def samples(values: list[float], sampling: str = "per_operation", number: int = 1) -> Any:
-    return sample_set(values, number, sampling, 1.0)
 
 
 def leave_behind(pid_file: str) -> str:

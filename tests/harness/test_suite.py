@@ -1,0 +1,160 @@
+"""What asv is given of a row, and what a row makes of what a session has measured."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.harness import run_log
+from benchmarks.harness.result import Result
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.selection import VARIABLE, Selection
+from benchmarks.harness.session import Session, Trial
+from benchmarks.harness.suite import Row, _Suite
+from tests.harness.made_up import MadeUp, run
+
+
+class Fast(_Suite):
+    """How fast is what nobody measured?"""
+
+    category = "ipc"
+    param_names = ("method", "payload_size_bytes")
+    tracking = (("ring",), (64,))
+    study = (("ring", "pipe", "lacking"), (64, 1024))
+
+    def row(self, method: str, payload_size_bytes: int) -> Row:
+        missing = "it is not installed" if method == "lacking" else None
+        trial = MadeUp(
+            f"{method}{payload_size_bytes}", 100.0 * (1 + (method == "pipe")), None, missing
+        )
+        ring = MadeUp(f"ring{payload_size_bytes}"), ""
+        return Row(
+            name=f"ipc_{method}_{payload_size_bytes}",
+            trial=trial,
+            part="",
+            beside={} if method == "ring" else {"ring": ring},
+            facts={"wait": "spin"},
+            told=lambda rounds: {"rounds_told": len(rounds)},
+        )
+
+
+@pytest.fixture(autouse=True)
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv(run_log.FOLDER_VARIABLE, str(tmp_path / "log"))
+    return tmp_path / "log"
+
+
+def _logged(folder: Path) -> list[Result]:
+    found = [each for path in folder.glob("*.jsonl") for each in run_log.read(path)]
+    assert all(isinstance(each, Result) for each in found)
+    return found  # type: ignore[return-value]
+
+
+def test_the_rows_of_a_selection_are_the_product_of_its_axes() -> None:
+    assert [row.name for row in Fast.rows(Selection.TRACKING)] == ["ipc_ring_64"]
+    assert len(list(Fast.rows(Selection.STUDY))) == 6
+    assert not list(Fast.rows(Selection.QUICK))
+    row = Fast.row_of("pipe", 64)
+    assert row.parameters == {"method": "pipe", "payload_size_bytes": 64}
+    assert row.full_name.endswith("Fast.track_time('pipe', 64)")
+
+
+def test_asv_sees_the_rows_of_the_selection_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Fast.params == (("ring",), (64,))
+    assert callable(Fast.track_time)
+    monkeypatch.setenv(VARIABLE, "quick")
+
+    class Other(Fast):
+        """As Fast, when another selection is measured."""
+
+    assert Other.track_time is None  # so that asv lists no benchmark without rows
+
+
+def test_asv_gets_a_value_a_round_and_the_log_all_samples(log: Path) -> None:
+    given = Fast().track_time("pipe", 64)
+    assert given == {"samples": [2e-7] * 8, "number": 1}
+    [result] = _logged(log)
+    assert result.name == "ipc_pipe_64"
+    assert [len(each.durations_ns) for each in result.rounds] == [3] * 8
+    assert result.facts["ratio_to_ring"] == 2.0
+    assert result.facts["ratio_to_ring_interval"] == [2.0, 2.0]
+    assert (result.facts["wait"], result.facts["rounds_told"]) == ("spin", 8)
+    assert result.run.selection == "tracking"
+
+
+def test_what_is_missing_is_told_by_setup(log: Path) -> None:
+    with pytest.raises(NotImplementedError, match="it is not installed"):
+        Fast().setup("lacking", 64)
+    Fast().setup("ring", 64)
+    assert not log.exists()
+
+
+def _result(trial: Trial, beside: Mapping[str, tuple[Trial, str]] | None = None) -> Result:
+    row = Row(name="a", trial=trial, part="", beside=beside or {})
+    session = Session(row.trials())
+    session.run()
+    return row.result(session.measured, run())
+
+
+def test_what_failed_is_no_result() -> None:
+    with pytest.raises(RuntimeError, match="b: it broke"):
+        _result(MadeUp("b", RuntimeError("it broke")))
+    with pytest.raises(NotImplementedError, match="no compiler"):
+        _result(MadeUp("b", missing="no compiler"))
+
+
+def _late(count: int) -> MadeUp:
+    """Eight rounds, of which so many are not valid."""
+
+    def samples(number: int) -> Samples:
+        why = "the generator was late" if number < count else None
+        return Samples(durations_ns=[500.0 if why else 100.0], invalid=why)
+
+    return MadeUp("late", samples)
+
+
+def test_rounds_that_are_not_valid_are_left_out_and_counted() -> None:
+    found = _result(_late(3))
+    assert found.invalid is None
+    assert found.medians_ns == [100.0] * 5
+    assert found.facts["invalid_rounds"] == 3
+
+
+def test_a_result_most_of_whose_rounds_are_not_valid_is_not(log: Path) -> None:
+    found = _result(_late(5))
+    assert found.invalid == "the generator was late (5 of 8 rounds)"
+    assert len(found.rounds) == 8
+
+    class Late(Fast):
+        """Is it late?"""
+
+        def row(self, method: str, payload_size_bytes: int) -> Row:
+            return Row(name="late", trial=_late(5), part="")
+
+    given = Late().track_time("ring", 64)
+    assert isinstance(given, float) and math.isnan(given)
+    assert [each.invalid for each in _logged(log)] == [found.invalid]
+
+
+def test_ratios_are_of_rounds_that_are_valid_on_both_sides() -> None:
+    def growing(name: str, first: float) -> MadeUp:
+        return MadeUp(name, lambda number: Samples(durations_ns=[first * (number + 1)]))
+
+    facts: Any = _result(growing("double", 20.0), {"ring": (growing("ring", 10.0), "")}).facts
+    assert facts["ratio_to_ring"] == 2.0
+    facts = _result(_late(3), {"ring": (growing("ring", 10.0), "")}).facts
+    assert facts["ratio_to_ring"] == pytest.approx(100 / 60)
+    assert "ratio_to_ring_interval" not in facts  # five rounds carry none
+    for broken in (MadeUp("x", missing="-"), MadeUp("x", RuntimeError("-"))):
+        assert "ratio_to_ring" not in _result(MadeUp("a"), {"ring": (broken, "")}).facts
+
+
+def test_names_match_as_in_asv() -> None:
+    row = Fast.row_of("ring", 64)
+    assert re.search(r"Fast.track_time\('ring', 64\)", row.full_name)
