@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
+from benchmarks.harness.clock import now_ns
 from benchmarks.harness.processes import die_with_parent, pin
 
 Mode: TypeAlias = Literal["echo", "sink"]
@@ -76,6 +77,20 @@ class Client(ABC):
             One of `gone`, TimeoutError: there is none.
         """
 
+    def sample(self, payload: Payload, count: int) -> list[int]:
+        """Times `count` calls one by one, in ns.
+
+        A way whose calls take less than a microsecond does this by itself: a call of Python's
+        around them would be seen in the figure.
+        """
+        call, clock = self.call, now_ns
+        samples = [0] * count
+        for i in range(count):
+            began = clock()
+            call(payload)
+            samples[i] = clock() - began
+        return samples
+
     def stream(self, payload: Payload, count: int) -> None:
         """Sends a message `count` times to a sink, and waits until it has confirmed them all.
 
@@ -99,12 +114,28 @@ class Transport(ABC):
         mode: what the server does.
         timeout_s: how long the client's `call` and `receive` wait; None for ever, which is what is
             timed. The server always waits for as long as its client lives.
+
+    Attributes:
+        name: its own, also in results; a class without one is no way by itself.
+        wait: how a side waits; for the metadata of results.
+        streams: whether messages can follow each other without an answer to each.
+        bulk: whether it is made for messages of a MiB and more.
+        largest_bytes: what it carries at most on this machine; None for any size.
+        documents: whether the payload travels inside a JSON document.
+        samples: round trips that are timed in a round; more where they are short.
+        tracking, quick: whether round trips ("echo") and streams ("sink") stand in that selection.
+            A class says it for itself and not for those that inherit from it.
     """
 
     name: ClassVar[str]
-    wait: ClassVar[str] = "blocking"  # how a side waits; for the metadata of results
-    largest_bytes: ClassVar[int | None] = None  # what it carries at most
+    wait: ClassVar[str] = "blocking"
     streams: ClassVar[bool] = True
+    bulk: ClassVar[bool] = True
+    largest_bytes: ClassVar[int | None] = None
+    documents: ClassVar[bool] = False
+    samples: ClassVar[int] = 150  # eight rounds of which carry a p99
+    tracking: ClassVar[tuple[Mode, ...]] = ()
+    quick: ClassVar[tuple[Mode, ...]] = ()
 
     def __init__(
         self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None

@@ -33,7 +33,9 @@ class HttpJson(Transport):
     """`http.server` and `http.client`, a new connection for each request."""
 
     name = "http_json"
+    quick = ("echo",)
     streams = False
+    documents = True
     keep_alive: ClassVar[bool] = False
 
     def serve(self, ready: Connection) -> None:

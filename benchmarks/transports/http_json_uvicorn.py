@@ -30,6 +30,7 @@ class HttpJsonUvicorn(Transport):
 
     name = "http_json_uvicorn"
     streams = False
+    documents = True
     wait = "event loop"
 
     @classmethod

@@ -34,6 +34,7 @@ class Iceoryx2(LinkTransport):
     """
 
     name = "iceoryx2"
+    quick = ("echo",)
     wait = "spin"
     in_place: ClassVar[bool] = False
 

@@ -9,14 +9,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import posix_ipc
-
 from benchmarks.transports.base import (
     Link,
     LinkTransport,
     Mode,
     Payload,
     PeerGoneError,
+    cannot_import,
     kernel_limit,
     wait_in_slices,
 )  # fmt: skip
@@ -29,19 +28,22 @@ class PosixMq(LinkTransport):
     """A queue in each direction, with as many messages as the system allows."""
 
     name = "posix_mq"
+    bulk = False  # all queues of a user take 800 KiB together, as a rule
     # The system's limit, 8 KiB by default: `sysctl fs.mqueue.msgsize_max` raises it, and that is
     # for the machine's owner to do.
     largest_bytes = kernel_limit("fs/mqueue/msgsize_max", 0)
 
     @classmethod
     def missing(cls) -> str | None:
-        if not posix_ipc.MESSAGE_QUEUES_SUPPORTED or not MESSAGES:
-            return "this kernel has no POSIX message queues"
-        return None
+        if why := cannot_import("posix_ipc"):
+            return why
+        return None if MESSAGES else "this kernel has no POSIX message queues"
 
     def __init__(
         self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
     ) -> None:
+        import posix_ipc
+
         super().__init__(folder, message_bytes, mode, timeout_s)
         name = f"/aetherless-{os.getpid()}-{secrets.token_hex(4)}"
         self._names = (f"{name}-there", f"{name}-back")
@@ -61,6 +63,8 @@ class PosixMq(LinkTransport):
         return MqLink(self._names[1], self._names[0], server, self.timeout_s)
 
     def close(self) -> None:
+        import posix_ipc
+
         for each in self._names:
             with contextlib.suppress(posix_ipc.ExistentialError):
                 posix_ipc.unlink_message_queue(each)
@@ -72,6 +76,9 @@ class MqLink(Link):
     def __init__(
         self, incoming: str, outgoing: str, server: BaseProcess | None, timeout_s: float | None
     ) -> None:
+        import posix_ipc
+
+        self._busy = posix_ipc.BusyError
         self._in = posix_ipc.MessageQueue(incoming, write=False)
         self._out = posix_ipc.MessageQueue(outgoing, read=False)
         self._server, self._timeout_s = server, timeout_s
@@ -93,14 +100,14 @@ class MqLink(Link):
     def _get(self, seconds: float) -> tuple[bytes, int] | None:
         try:
             message, priority = self._in.receive(seconds)
-        except posix_ipc.BusyError:
+        except self._busy:
             return None
         return bytes(message), int(priority)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            with contextlib.suppress(posix_ipc.BusyError):
+            with contextlib.suppress(self._busy):
                 self._out.send(b"", 1.0, _END)
             self._in.close()
             self._out.close()

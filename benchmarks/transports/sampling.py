@@ -1,97 +1,89 @@
-"""What the client's process does: checks, then samples, one way between two processes."""
+"""What the measuring processes of the suite ipc do: check, then sample."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import tempfile
 import time
-from collections.abc import Sequence
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from benchmarks import package
 from benchmarks.harness.clock import clock_cost_ns, now_ns
 from benchmarks.harness.payload import payload_of
-from benchmarks.harness.sampler import Operation, no_collector, sample_each, sample_set
-from benchmarks.transports import transport
-from benchmarks.transports.base import cpu_time_ns, served
+from benchmarks.harness.processes import named
+from benchmarks.harness.sampler import Operation, no_collector, sample_each
+from benchmarks.harness.samples import Samples
+from benchmarks.transports.base import Client, Mode, Transport, cpu_time_ns, served
 
+if TYPE_CHECKING:
+    from aetherless_py.shm.side import Wait
+
+WARMUP = 30
+WARMUP_NS = 10_000_000
 CPU_PHASE_NS = 20_000_000
+CODECS = 20
 # Messages of one stream, after which the sink confirms: enough that the confirmation is lost in it.
 STREAM_MESSAGES = {64: 4000, 1024: 4000, 16384: 1000, 65536: 500, 1 << 20: 40, 4 << 20: 12}
 
 
-def roundtrips(
-    method: str, sizes: list[int], count: int, warmup: int, server_cpu: int
-) -> dict[str, Any]:
-    """Round trips of a message and its echo, by one process pair.
-
-    The clock starts before `call` and stops when the whole echo is there. Outside: connecting, and
-    the comparison of each echo of the warm-up with what was sent.
+def sample(way: str, mode: Mode, size_bytes: int, count: int, server_cpu: int) -> dict[str, Any]:
+    """Round trips or streams, by one pair of processes.
 
     Args:
-        method: a key of `transports.METHODS`.
-        sizes: of the payloads, in the order in which they are measured.
-        count: samples of each size.
-        warmup: calls before them, of each size.
+        way: "module:class" of the transport.
+        mode: "echo" for round trips, "sink" for streams.
+        size_bytes: of a message; of a stream's a key of `STREAM_MESSAGES`.
+        count: samples.
         server_cpu: the server's processor; this process is pinned already.
 
     Returns:
-        For each size, as a string: a `sample_set`, and the processor time of either side for
-        so many further calls.
+        `Samples` as a dict, with the processor time of either side for so many further messages,
+        and what JSON alone costs a call where the payload travels in documents.
+
+    Raises:
+        RuntimeError: an echo is not what was sent.
+        TransportError: a stream did not arrive whole.
     """
     cost_ns = clock_cost_ns()
-    found: dict[str, Any] = {}
+    transport: type[Transport] = named(way)  # type: ignore[assignment]
+    payload = payload_of(size_bytes)
+    operation: Operation
+    number = STREAM_MESSAGES[size_bytes] if mode == "sink" else 1
     with (
         tempfile.TemporaryDirectory(prefix="aetherless-") as folder,
-        served(transport(method)(folder, max(sizes), "echo"), server_cpu) as (client, server),
+        served(transport(folder, size_bytes, mode), server_cpu) as (client, server),
     ):
         assert server.pid is not None
-        call, clock = client.call, now_ns
-        for size in sizes:
-            payload = payload_of(size)
-            for _ in repeat(None, warmup):
-                if bytes(call(payload)) != payload:
-                    raise RuntimeError(f"{method}: the echo is not what was sent")
-            samples = [0] * count
+        if mode == "sink":
+            operation = functools.partial(client.stream, payload, number)
+            operation()  # of this one the sink looks at every byte
+            durations_ns = sample_each(operation, count, 1, number=number)
+        else:
+            operation = functools.partial(client.call, payload)
+            _warm_up(client, payload)
             with no_collector():
-                for i in range(count):
-                    began = clock()
-                    call(payload)
-                    samples[i] = clock() - began
-                cpu = _processor_time(lambda: call(payload), server.pid)  # noqa: B023
-            found[str(size)] = {**sample_set(samples, 1, "per_operation", cost_ns), **cpu}
-    return found
+                durations_ns = [*client.sample(payload, count)]
+        facts = _processor_time(operation, server.pid, number)
+    if transport.documents:
+        facts["json_codec_ns"] = sorted(_codec(payload, CODECS))[CODECS // 2]
+    return Samples(
+        durations_ns=durations_ns, number=number, clock_cost_ns=cost_ns, facts=facts
+    ).as_dict()
 
 
-def streams(method: str, sizes: list[int], count: int, server_cpu: int) -> dict[str, Any]:
-    """Streams of equal messages in one direction, by one process pair.
-
-    The clock starts before the first message and stops when the sink has confirmed the last one. In
-    the first stream, which warms up, the sink computes a checksum of every byte; in the others it
-    counts messages and bytes.
-
-    Returns:
-        As `roundtrips`; each sample is the mean time a message of one stream.
-    """
-    cost_ns = clock_cost_ns()
-    found: dict[str, Any] = {}
-    for size in sizes:
-        number = STREAM_MESSAGES[size]
-        with (
-            tempfile.TemporaryDirectory(prefix="aetherless-") as folder,
-            served(transport(method)(folder, size, "sink"), server_cpu) as (client, server),
-        ):
-            assert server.pid is not None
-            payload = payload_of(size)
-            client.stream(payload, number)
-            stream = functools.partial(client.stream, payload, number)
-            samples = sample_each(stream, count, 1, number=number)
-            cpu = _processor_time(stream, server.pid, number)
-            found[str(size)] = {**sample_set(samples, number, "blocks", cost_ns), **cpu}
-    return found
+def _warm_up(client: Client, payload: bytes) -> None:
+    """Calls for `WARMUP_NS`, `WARMUP` at least, each of whose echoes is looked at."""
+    ends_ns = now_ns() + WARMUP_NS
+    done = 0
+    while done < WARMUP or now_ns() < ends_ns:
+        if bytes(client.call(payload)) != payload:
+            raise RuntimeError("the echo is not what was sent")
+        done += 1
 
 
-def _processor_time(operation: Operation, server: int, messages: int = 1) -> dict[str, float | int]:
+def _processor_time(operation: Operation, server: int, number: int) -> dict[str, float]:
     """Processor time of both sides, for operations of so many messages, over CPU_PHASE_NS.
 
     The kernel brings the clock of a process that runs without a break up to date at timer ticks
@@ -99,11 +91,11 @@ def _processor_time(operation: Operation, server: int, messages: int = 1) -> dic
     """
     there, here, began = cpu_time_ns(server), time.process_time_ns(), now_ns()
     moved = 0
-    calls = 16 if messages == 1 else 1  # between looks at the clock
+    calls = 16 if number == 1 else 1  # between looks at the clock
     while now_ns() - began < CPU_PHASE_NS:
         for _ in repeat(None, calls):
             operation()
-        moved += calls * messages
+        moved += calls * number
     return {
         "client_cpu_ns": time.process_time_ns() - here,
         "server_cpu_ns": cpu_time_ns(server) - there,
@@ -111,35 +103,45 @@ def _processor_time(operation: Operation, server: int, messages: int = 1) -> dic
     }
 
 
-def cpu_per_message(sets: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The processor time of either side for a message, over all rounds, for the metadata."""
-    if "cpu_messages" not in sets[0]:
-        return {}
-    messages = sum(one["cpu_messages"] for one in sets)
-    return {
-        f"{key}_per_message": sum(one[key] for one in sets) / messages
-        for key in ("client_cpu_ns", "server_cpu_ns")
-    }
-
-
-def json_codec(sizes: list[int], count: int) -> dict[str, Any]:
+def json_codec(size_bytes: int, count: int) -> dict[str, Any]:
     """What JSON costs a round trip by itself, in one process and without any transport.
 
     Four steps, as each HTTP + JSON method does them in a call: the payload into a document and out
     of it, for the request and for the answer.
+
+    Returns:
+        `Samples` as a dict.
     """
+    durations_ns = _codec(payload_of(size_bytes), count)
+    return Samples(durations_ns=durations_ns, clock_cost_ns=clock_cost_ns()).as_dict()
+
+
+def _codec(payload: bytes, count: int) -> list[float]:
     from benchmarks.transports.document import from_json, to_json
 
-    cost_ns = clock_cost_ns()
-    found = {}
-    for size in sizes:
-        payload = payload_of(size)
-        if from_json(to_json(payload)) != payload:
-            raise RuntimeError("a document does not hold what was put into it")
+    if from_json(to_json(payload)) != payload:
+        raise RuntimeError("a document does not hold what was put into it")
+    return sample_each(
+        lambda: from_json(to_json(from_json(to_json(payload)))), count, count // 10 + 1
+    )
 
-        def both(payload: bytes = payload) -> None:
-            from_json(to_json(from_json(to_json(payload))))
 
-        samples = sample_each(both, count, count // 10 + 1)
-        found[str(size)] = sample_set(samples, 1, "per_operation", cost_ns)
-    return found
+def idle(wait: Wait, seconds: float) -> dict[str, Any]:
+    """Waits for a message in vain.
+
+    Returns:
+        `Samples` as a dict: one, the processor time used for each second of waiting, in ns.
+
+    Raises:
+        NotImplementedError: this commit's ring cannot wait so.
+    """
+    with (
+        package.ring().create(1 << 20) as ring,
+        ring.producer(),
+        package.consumer(ring, wait) as consumer,
+    ):
+        used_ns, began_ns = time.process_time_ns(), now_ns()
+        with contextlib.suppress(package.errors().RingTimeoutError):
+            consumer.read(timeout=seconds)
+        used_ns, took_ns = time.process_time_ns() - used_ns, now_ns() - began_ns
+    return Samples(durations_ns=[used_ns * 1e9 / took_ns]).as_dict()

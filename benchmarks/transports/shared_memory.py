@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import functools
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from benchmarks import package
 from benchmarks.transports.base import (
     CONFIRMATION,
     Client,
     Mode,
     Payload,
     Transport,
-    cannot_import,
     check_confirmation,
 )  # fmt: skip
 from benchmarks.transports.document import from_json, to_json
@@ -36,56 +37,78 @@ BATCH = 256
 LARGEST_IN_BATCHES = 4096
 
 
-class SharedMemory(Transport):
+class Segments(Transport):
+    """What is made of named segments: the client's process makes them, the server attaches."""
+
+    checksum: ClassVar[bool] = True
+    samples = 1000
+
+    def __init__(
+        self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
+    ) -> None:
+        super().__init__(folder, message_bytes, mode, timeout_s)
+        capacity_bytes = LEAST_CAPACITY_BYTES
+        while capacity_bytes < 4 * message_bytes:
+            capacity_bytes *= 2
+        self._made = self.made(capacity_bytes)
+        self._names = [one.name for one in self._made]
+
+    @abc.abstractmethod
+    def made(self, capacity_bytes: int) -> list[Any]:
+        """Makes what the server attaches to, with so much room for messages."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_made": []}
+
+    @contextlib.contextmanager
+    def attached(self, *wait: Wait) -> Iterator[tuple[Consumer, Producer]]:
+        """The server's ends of a ring there and of one back.
+
+        Args:
+            wait: how they wait; left out for as the package does.
+        """
+        ring = package.ring()
+        with (
+            ring.attach(self._names[0]) as there,
+            ring.attach(self._names[1]) as back,
+            there.consumer(*wait) as consumer,
+            back.producer(*wait) as producer,
+        ):
+            yield consumer, producer
+
+    def close(self) -> None:
+        for one in self._made:
+            one.close()
+            one.unlink()
+
+
+class SharedMemory(Segments):
     """Copies in and out: `Channel.call` and `serve`; `write_many` and `read_many`."""
 
     name = "shared_memory"
     policy: ClassVar[Wait] = "adaptive"
     wait = "adaptive"
-    checksum: ClassVar[bool] = True
+    tracking: ClassVar[tuple[Mode, ...]] = ("echo", "sink")
+    quick = tracking
 
     @classmethod
     def missing(cls) -> str | None:
-        why = cannot_import("aetherless_py.channel")
-        return why and f"this commit's package has no channel: {why}"
+        return package.lacks(package.channel)
 
-    def __init__(
-        self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
-    ) -> None:
-        from aetherless_py.channel import Channel
-        from aetherless_py.shm import RingBuffer
-
-        super().__init__(folder, message_bytes, mode, timeout_s)
-        capacity = LEAST_CAPACITY_BYTES
-        while capacity < 4 * message_bytes:
-            capacity *= 2
-        self._made: list[Any]
-        if mode == "echo":
-            self._made = [Channel.create(capacity, checksum=self.checksum, wait=self.policy)]
-        else:
-            self._made = [
-                RingBuffer.create(capacity, checksum=self.checksum), RingBuffer.create(4096)
-            ]  # fmt: skip
-        self._names = [one.name for one in self._made]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_made": []}
+    def made(self, capacity_bytes: int) -> list[Any]:
+        if self.mode == "echo":
+            create = package.channel().create
+            return [create(capacity_bytes, checksum=self.checksum, wait=self.policy)]
+        create_ring = package.ring().create
+        return [create_ring(capacity_bytes, checksum=self.checksum), create_ring(4096)]
 
     def serve(self, ready: Connection) -> None:
-        from aetherless_py.channel import Channel
-        from aetherless_py.shm import RingBuffer
-
         if self.mode == "echo":
-            with Channel.attach(self._names[0], self.policy) as channel:
+            with package.channel().attach(self._names[0], self.policy) as channel:
                 ready.send(None)
                 self.echo(channel)
             return
-        with (
-            RingBuffer.attach(self._names[0]) as there,
-            RingBuffer.attach(self._names[1]) as back,
-            there.consumer(self.policy) as consumer,
-            back.producer(self.policy) as producer,
-        ):
+        with self.attached(self.policy) as (consumer, producer):
             ready.send(None)
             _sink(consumer, producer, self.takes)
 
@@ -93,11 +116,6 @@ class SharedMemory(Transport):
         if self.mode == "echo":
             return self.caller(self._made[0])
         return RingStream(self._made[0], self._made[1], self)
-
-    def close(self) -> None:
-        for one in self._made:
-            one.close()
-            one.unlink()
 
     # What the zero-copy form does otherwise.
 
@@ -157,6 +175,8 @@ class SharedMemoryZeroCopy(SharedMemory):
     """`reserve` and `call_reserved`, `serve_views`: each side copies once, into the ring."""
 
     name = "shared_memory_zero_copy"
+    tracking = ("echo", "sink")
+    quick = ("echo",)
 
     def caller(self, channel: Channel) -> Client:
         return ViewClient(channel, self.timeout_s)
@@ -196,6 +216,8 @@ class SharedMemoryJson(SharedMemory):
 
     name = "shared_memory_json"
     streams = False
+    documents = True
+    samples = Transport.samples
 
     def caller(self, channel: Channel) -> Client:
         return DocumentClient(channel, self.timeout_s)
@@ -208,8 +230,7 @@ class ChannelClient(Client):
     """Calls through a channel: `call` is the channel's own."""
 
     def __init__(self, channel: Channel, timeout_s: float | None) -> None:
-        from aetherless_py import errors
-
+        errors = package.errors()
         self._channel, self._timeout_s = channel, timeout_s
         self.gone = (errors.PeerClosedError, errors.PeerDiedError)
         self._bind()
@@ -286,8 +307,6 @@ class RingStream(Client):
 def _sink(
     consumer: Consumer, producer: Producer, takes: Callable[[Consumer, int, Check | None], int]
 ) -> None:
-    from aetherless_py import errors
-
     crc = 0
 
     def check(message: Payload) -> None:
@@ -295,7 +314,7 @@ def _sink(
         crc = zlib.crc32(message, crc)
 
     how: Check | None = check
-    with contextlib.suppress(errors.PeerClosedError):
+    with contextlib.suppress(package.errors().PeerClosedError):
         while True:
             (count,) = struct.unpack("<Q", consumer.read())
             size_bytes = takes(consumer, count, how)

@@ -16,6 +16,7 @@ class UnixSeqpacket(UnixSocket):
 
     name = "unix_seqpacket"
     kind = socket.SOCK_SEQPACKET
+    bulk = False
     # A message is one buffer of the kernel, in physically contiguous blocks: with its overhead it
     # must fit into net.core.wmem_max, doubled.
     largest_bytes = min(1 << 17, 2 * kernel_limit("net/core/wmem_max", DEFAULT_WMEM_BYTES) // 3)

@@ -16,6 +16,7 @@ class UnixSocket(SocketTransport):
     """`socket.AF_UNIX`, `SOCK_STREAM`, a length before each message."""
 
     name = "unix_socket"
+    tracking = quick = ("echo",)
     family = socket.AF_UNIX
 
     def address(self) -> str:

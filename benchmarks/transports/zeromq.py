@@ -25,6 +25,7 @@ class ZeroMq(LinkTransport):
     """A pair of PAIR sockets; an I/O thread on each side moves the messages."""
 
     name = "zeromq"
+    quick = ("echo",)
     wait = "blocking, through an I/O thread"
 
     @classmethod

@@ -1,40 +1,50 @@
-"""One conformance suite over every way between two processes."""
+"""One conformance suite over every way between two processes that the folder holds."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
-from benchmarks.transports import METHODS, transport
+from benchmarks.harness import registry
+from benchmarks.transports import transports
 from benchmarks.transports.base import (
     Client,
+    Link,
     LinkClient,
+    Payload,
     Transport,
+    TransportError,
     cpu_time_ns,
     ends_on_sigterm,
     served,
 )
+from benchmarks.transports.shared_memory import RingStream
 
+ROOT = Path(__file__).resolve().parents[2]
 WATCHDOG_S = 60.0
 SIZES = [0, 1, 63, 64, 65, 4095, 16384, 16385, 65536, 1 << 20, 4 << 20]
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=transports())
 def way(request: pytest.FixtureRequest) -> type[Transport]:
-    try:
-        return transport(request.param)
-    except NotImplementedError as missing:
-        pytest.skip(str(missing))
+    found = transports()[request.param]
+    if why := found.missing():
+        pytest.skip(why)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -72,12 +82,9 @@ def _warm() -> None:
 
         resource_tracker.ensure_running()
         for method in ("grpc", "zeromq", "iceoryx2"):
-            try:
-                found = transport(method)
-            except NotImplementedError:
+            found = transports()[method]
+            if found.missing():
                 continue
-            import tempfile
-
             with (
                 tempfile.TemporaryDirectory() as folder,
                 served(found(folder, 64, "echo"), None) as (client, _),
@@ -106,6 +113,14 @@ def test_echo_at_every_size(way: type[Transport], folder: str) -> None:
             assert bytes(client.call(payload)) == payload
         for form in (bytearray(b"abc"), memoryview(b"abc")):
             assert bytes(client.call(form)) == b"abc"
+
+
+def test_calls_are_timed_one_by_one(way: type[Transport], folder: str) -> None:
+    with served(way(folder, 64, "echo"), None) as (client, _):
+        assert bytes(client.call(b"before")) == b"before"
+        samples = client.sample(payload_of(64), 20)
+        assert len(samples) == 20 and min(samples) > 0
+        assert bytes(client.call(b"after")) == b"after"
 
 
 def test_many_messages_in_order(way: type[Transport], folder: str) -> None:
@@ -210,7 +225,7 @@ def test_the_server_runs_where_it_is_told(way: type[Transport], folder: str) -> 
 
 
 def test_the_clock_of_another_process(folder: str) -> None:
-    with served(transport("pipe")(folder, 64, "echo"), None) as (client, server):
+    with served(transports()["pipe"](folder, 64, "echo"), None) as (client, server):
         assert server.pid is not None
         before = cpu_time_ns(server.pid)
         for _ in range(2000):
@@ -221,8 +236,6 @@ def test_the_clock_of_another_process(folder: str) -> None:
 
 
 def test_lost_and_changed_messages_are_noticed(folder: str) -> None:
-    from benchmarks.transports.base import Link, Payload, TransportError
-
     class Forgetful(Link):
         def __init__(self, link: Link, change: Callable[[int, Payload], Payload | None]) -> None:
             self._link, self._change, self._sent = link, change, 0
@@ -246,36 +259,105 @@ def test_lost_and_changed_messages_are_noticed(folder: str) -> None:
         return payload[:-1] if number == 7 else payload
 
     for change in (spoil, cut):
-        with served(transport("unix_socket")(folder, 64, "sink"), None) as (client, _):
+        with served(transports()["unix_socket"](folder, 64, "sink"), None) as (client, _):
             assert isinstance(client, LinkClient)
             client.link = Forgetful(client.link, change)
             with pytest.raises(TransportError):
                 client.stream(b"x" * 64, 20)
 
 
-def test_a_way_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    for method, module in (("zeromq", "zmq"), ("grpc", "grpc"), ("http_json_uvicorn", "uvloop")):
-        monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(NotImplementedError, match=f"{method}: {module}"):
-            transport(method)
+def test_a_changed_message_in_a_ring_is_noticed(folder: str) -> None:
+    for changed in (b"y" * 64, b"x" * 63):
+        with served(transports()["shared_memory"](folder, 64, "sink"), None) as (client, _):
+            assert isinstance(client, RingStream)
+            gives = client._gives
+
+            def spoil(
+                producer: Any, payload: Payload, count: int, changed: bytes = changed
+            ) -> None:
+                gives(producer, payload, count - 1)  # noqa: B023 - within its own turn
+                producer.write(changed)
+
+            client._gives = spoil
+            with pytest.raises(TransportError):
+                client.stream(b"x" * 64, 20)
 
 
-def test_one_that_cannot_even_be_imported_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "benchmarks.transports.posix_mq", raising=False)
-    monkeypatch.setitem(sys.modules, "posix_ipc", None)
-    with pytest.raises(NotImplementedError, match=r"posix_mq: .*posix_ipc"):
-        transport("posix_mq")
+@pytest.mark.parametrize(
+    ("method", "module"),
+    [
+        ("zeromq", "zmq"),
+        ("grpc", "grpc"),
+        ("http_json_uvicorn", "uvloop"),
+        ("posix_mq", "posix_ipc"),
+        ("ring_pair", "aetherless_py.shm"),
+        ("shared_memory", "aetherless_py.channel"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    method: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert module in (transports()[method].missing() or "")
+
+
+def test_every_file_of_the_folder_is_found() -> None:
+    for found in registry.modules("benchmarks.transports").values():
+        assert isinstance(found, ModuleType), found
+
+
+PEERS = ("zmq", "grpc", "iceoryx2", "posix_ipc", "uvicorn", "httptools", "uvloop", "aetherless_py")
+
+
+def test_what_a_way_can_is_known_without_what_it_needs() -> None:
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({PEERS}))
+from benchmarks.transports import transports
+print(*sorted(name for name, way in transports().items() if way.streams))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    assert said.split() == sorted(name for name, way in transports().items() if way.streams)
+
+
+def test_a_file_put_into_the_folder_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "pigeon.py").write_text(
+        """
+from benchmarks.transports.pipe import Pipe
+
+class Pigeon(Pipe):
+    name = "pigeon"
+    bulk = False
+    tracking = ("echo",)
+"""
+    )
+    code = f"""
+import benchmarks.transports
+benchmarks.transports.__path__.append({str(tmp_path)!r})
+from benchmarks import suites
+print(*(row.name for name in ("tracking", "study")
+        for row in suites.rows(suites.Selection(name), ["ipc"], "pigeon")))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True
+    ).stdout.split()
+    assert said[:3] == ["ipc_pigeon_64", "ipc_pigeon_1024", "ipc_pigeon_65536"]
+    assert "ipc_oneway_pigeon_65536" in said and "ipc_oneway_pigeon_1048576" not in said
 
 
 def test_a_limit_that_the_kernel_does_not_show_costs_no_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Path, "read_text", _not_shown)
+    place = "benchmarks.transports"
     for method in ("unix_seqpacket", "posix_mq"):
-        monkeypatch.delitem(sys.modules, f"benchmarks.transports.{method}", raising=False)
-    assert (transport("unix_seqpacket").largest_bytes or 0) > 1 << 16
-    with pytest.raises(NotImplementedError, match="no POSIX message queues"):
-        transport("posix_mq")
+        monkeypatch.delitem(sys.modules, f"{place}.{method}")
+    seqpacket = importlib.import_module(f"{place}.unix_seqpacket").UnixSeqpacket
+    assert seqpacket.largest_bytes > 1 << 16
+    why = importlib.import_module(f"{place}.posix_mq").PosixMq.missing()
+    assert "no POSIX message queues" in why
 
 
 def _not_shown(path: Path) -> str:
@@ -283,7 +365,9 @@ def _not_shown(path: Path) -> str:
 
 
 def test_iceoryx2_in_place_gives_a_view_and_no_copy(folder: str) -> None:
-    found = transport("iceoryx2_zero_copy")
+    found = transports()["iceoryx2_zero_copy"]
+    if why := found.missing():
+        pytest.skip(why)
     with served(found(folder, 64, "echo"), None) as (client, _):
         answer = client.call(b"first")
         assert isinstance(answer, memoryview) and not isinstance(answer.obj, bytes)
