@@ -1,77 +1,78 @@
-"""Cold starts: from asking for an instance of a function to its READY and to its first answer.
+"""Cold starts: from asking for an instance to its READY and to its first answer.
 
 Every sample is a fresh instance, proven cold by the kernel's word on its process. The clock starts
 when an instance (or a burst of them) is asked for; it stops when READY is heard, and when the first
 answer, which is checked, is heard: all in the process that asks, on any processor. Preparing (an
 image, a template, a pool), stopping, and making up for what starts have used up are outside.
 
-A dropped page cache is one from which the kernel took what nobody maps: what the measuring process
-shares with an instance stays, and so do images, which lie in memory. No ratios are given there.
-
-All cases are measured in one sitting: in each round every case runs once, in a fresh process, in an
-order drawn from a recorded seed. The design: every strategy with every weight of imports; then, for
-the runtime's own strategies with the http stack, all combinations of burst, ballast and page cache,
-in fewer rounds; bursts with the other imports, too, and bursts and a dropped page cache for the
-others. `warm_pool` hands over what zygote has made ahead.
-
-`setup_cache` takes all samples; the `track_*` methods hand them over.
+A round is a fresh process that prepares, starts, and ends. Ratios are to the package's own `spawn`
+under the same circumstances. `warm_pool` hands over what zygote has made ahead. What is simulated
+enters no comparison.
 """
 
 from __future__ import annotations
 
-import itertools
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import median
 from typing import Any
 
-import numpy as np
-
-from benchmarks.harness.measurement import (
-    MachineState,
-    Tracked,
-    hand_over,
-    is_quick,
-    iterations,
-    tracked,
-)
 from benchmarks.harness.processes import Task, run_fresh
-from benchmarks.harness.sitting import ROUNDS, Measured, ratio, sets_of, sit
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.suite import Axes, Row, _Suite
+from benchmarks.starts import way, ways
+from benchmarks.starts._package_strategy import PackageStrategy
 
-OWN = ("spawn", "zygote", "criu", "warm_pool")
-OTHERS = (
-    "node_spawn", "container", "lambda_runtime", "lambda_runtime_container",
-    "functions_framework", "http_handler",
-)  # fmt: skip
-# Fixed sleeps: kept because the seed has it, held against nothing.
-SIMULATED = "lambda_simulated"
+WAYS = tuple(ways())
+# What a commit can change, and nothing else.
+OWN = tuple(name for name, kind in ways().items() if issubclass(kind, PackageStrategy))
+REAL = tuple(name for name, kind in ways().items() if not kind.simulated)
+TRACKED = tuple(name for name, kind in ways().items() if kind.tracking)
+QUICK = tuple(name for name, kind in ways().items() if kind.quick)
+DEFAULT = "zygote"  # by which the runtime starts instances where nobody says otherwise
+SPAWN = "spawn"
 IMPORTS = ("bare", "http", "numpy", "web")
-BURSTS = (1, 4, 16)
-BALLASTS_MB = (0, 64, 256)
-PAGE_CACHES = ("hot", "dropped")
-
-SAMPLES = 20  # of each round, whole bursts of them
-QUICK_SAMPLES = 4
-VARIATION_ROUNDS = 3  # ratios without intervals
-QUICK_ROUNDS = 3
-TIMEOUT_S = 600.0
-SEED = 20261125
+STEMS = {
+    "ready": "cold_start",
+    "first_response": "cold_start_first_response",
+    "last_ready": "cold_start_last_ready",
+}
+TIMEOUT_S = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is started, and under which circumstances."""
+@dataclass(frozen=True)
+class Starts(Trial):
+    """Starts by one way under some circumstances; gives what `_sampling.starts` gives.
+
+    Attributes:
+        strategy: the way.
+        imports: what the function imports; a key of `_sampling.IMPORTS`.
+        burst: how many are asked for at the same time.
+        ballast_mb: memory of the function beside its modules.
+        page_cache: "hot", or "dropped" before each start.
+    """
 
     strategy: str
-    imports: str
+    imports: str = "http"
     burst: int = 1
     ballast_mb: int = 0
     page_cache: str = "hot"
 
     @property
-    def name(self) -> str:
-        """The usual circumstances go without saying."""
-        parts = [self.strategy, self.imports]
+    def case(self) -> str:
+        """In results' names, where usual circumstances go without saying."""
+        return f"{self.strategy}_{self.group}"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"cold_start_{self.case}"
+
+    @property
+    def group(self) -> str:  # type: ignore[override]
+        """As `Trial.group`: the circumstances."""
+        parts = [self.imports]
         if self.burst != 1:
             parts.append(f"burst{self.burst}")
         if self.ballast_mb:
@@ -80,227 +81,171 @@ class Case:
             parts.append(self.page_cache)
         return "_".join(parts)
 
+    @property
+    def turn_s(self) -> float:  # type: ignore[override]
+        """As `Trial.turn_s`."""
+        return 0.4 + 0.06 * self.burst + 0.003 * self.ballast_mb
 
-def _main_cases() -> list[Case]:
-    return [
-        Case(name, imports)
-        for name, imports in itertools.product((*OWN, *OTHERS, SIMULATED), IMPORTS)
-    ]
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        why = way(self.strategy).missing()
+        return why and f"{self.strategy}: {why}"
 
-
-def _variations() -> list[Case]:
-    own = itertools.product(OWN, ["http"], BURSTS, BALLASTS_MB, PAGE_CACHES)
-    heavier = itertools.product(OWN, IMPORTS, BURSTS)
-    others = [
-        *itertools.product(OTHERS, ["http"], BURSTS),
-        *itertools.product(OTHERS, ["http"], [1], [0], PAGE_CACHES),
-    ]
-    cases = dict.fromkeys(Case(*values) for values in (*own, *heavier, *others))  # type: ignore[arg-type]
-    return [case for case in cases if case not in set(_main_cases())]
-
-
-# The part that stands for the whole where it must be quick.
-QUICK = (
-    *(Case(name, "http") for name in (*OWN, *OTHERS)),
-    Case("zygote", "http", burst=16),
-)
-CASES = {case.name: case for case in (*_main_cases(), *_variations())}
-BURST_CASES = tuple(name for name, case in CASES.items() if case.burst > 1)
-IMAGE_CASES = tuple(
-    name for name, case in CASES.items() if case.strategy == "criu" and case.burst == 1
-)
-PHASES = ("created", "interpreter", "imported")
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
+        """As `Trial.run`."""
+        count = turn.count(way(self.strategy).count, quick=2)
+        arguments = {**asdict(self), "name": self.strategy, "count": count}
+        del arguments["strategy"]
+        # Not pinned: who asks and what is started share the machine as they would.
+        found = run_fresh(Task("benchmarks.starts._sampling:starts", arguments, None), TIMEOUT_S)
+        return {part: Samples.of(samples) for part, samples in found.items()}
 
 
-def _measure(case: Case, samples: int, facts: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    count = case.burst * max(1, samples // case.burst)
-    arguments = {**asdict(case), "name": case.strategy, "count": count}
-    del arguments["strategy"]
-    # Not pinned: who asks and what is started share the machine as they would.
-    task = Task("benchmarks.starts.sampling:starts", arguments, None)
-    found = run_fresh(task, TIMEOUT_S)
-    facts.setdefault(case.name, []).append(found["facts"])
-    return dict(found["sets"])
+def _row(trial: Starts, until: str, stem: str = "") -> Row:
+    """The row of a trial that ends at that moment."""
+    simulated = way(trial.strategy).simulated
+    # An image in memory cannot be dropped: no two of the others are alike.
+    alone = simulated or trial.strategy == SPAWN or trial.page_cache != "hot"
+    return Row(
+        name=f"{stem or STEMS[until]}_{trial.case}",
+        trial=trial,
+        part=until,
+        beside={} if alone else {SPAWN: (replace(trial, strategy=SPAWN), until)},
+        facts={**asdict(trial), "until": until, **({"simulated": True} if simulated else {})},
+        told=lambda rounds: _joined([each.facts for each in rounds]),
+    )
 
 
-def _package_lacks() -> str | None:
-    """Why the package under test cannot be measured here: it is that of any commit."""
-    try:
-        from aetherless_py.start.base import Strategy
-    except ImportError:
-        return "this commit has no start strategies"
-    if not hasattr(Strategy, "settle"):
-        return "the start strategies of this commit cannot be waited for between two starts"
-    return None
+def _joined(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The median of each figure over the rounds; of words those of the first."""
+    found: dict[str, Any] = {}
+    for key, value in facts[0].items():
+        values = [each[key] for each in facts if key in each]
+        if isinstance(value, Mapping):
+            found[key] = _joined(values)
+        else:
+            found[key] = value if isinstance(value, str) else float(median(values))
+    return found
 
 
-def sitting(
-    cases: Sequence[Case],
-    rounds: int,
-    samples: int,
-    before_each: Callable[[str], object] = lambda _: None,
-) -> dict[str, Any]:
-    """Measures cases in one sitting.
+class _Starts(_Suite):
+    category = "cold_start"
 
-    Args:
-        cases: what to measure.
-        rounds: how often, each time in fresh processes.
-        samples: of each case in each round, in whole bursts, one at least.
-        before_each: called with a case's name before it is measured.
 
-    Returns:
-        `measured`, as `sit` gives it; `facts` of each process by case.
+class Ready(_Starts):
+    """How long until READY is heard?"""
+
+    param_names = ("strategy", "imports")
+    tracking = (TRACKED, ("http",))
+    study = (WAYS, IMPORTS)
+    quick = (QUICK, ("http",))
+
+    def row(self, strategy: str, imports: str) -> Row:
+        """As `_Suite.row`."""
+        return _row(Starts(strategy, imports), "ready")
+
+
+class FirstResponse(_Starts):
+    """How long until the first answer is heard?"""
+
+    param_names = ("strategy", "imports")
+    tracking = (OWN, ("http",))
+    study = (WAYS, IMPORTS)
+    quick = (QUICK, ("http",))
+
+    def row(self, strategy: str, imports: str) -> Row:
+        """As `_Suite.row`."""
+        return _row(Starts(strategy, imports), "first_response")
+
+
+class Burst(_Starts):
+    """What of several that are asked for at the same time?
+
+    Until each is ready, until each has answered, or until the last one is ready, which is one
+    sample a burst; the function has the http stack.
     """
-    lacks = _package_lacks()
-    possible: dict[str, list[str] | str] = {case.name: lacks or ["starts"] for case in cases}
-    facts: dict[str, list[dict[str, Any]]] = {}
 
-    def measure(name: str, _: list[Any]) -> dict[str, Any]:
-        before_each(name)
-        return _measure(CASES[name], samples, facts)
+    param_names = ("strategy", "burst", "until")
+    tracking = ((DEFAULT,), (16,), ("last_ready",))
+    study = (REAL, (4, 16), tuple(STEMS))
 
-    return {"measured": sit(possible, measure, rounds, SEED), "facts": facts}
+    def row(self, strategy: str, burst: int, until: str) -> Row:
+        """As `_Suite.row`."""
+        return _row(Starts(strategy, burst=burst), until)
 
 
-def metadata_of(cache: dict[str, Any], case: str, until: str) -> dict[str, Any]:
-    """What belongs to a result: its circumstances, phases, facts, and its ratio to a fresh spawn.
+class Ballast(_Starts):
+    """What does a function's own memory cost, in MB beside its modules (the http stack)?
 
-    Args:
-        cache: what `sitting` gave.
-        case: its name.
-        until: the moment that the result is about.
+    With a dropped page cache as `Dropped` says.
     """
-    measured: Measured = cache["measured"]
-    parts = measured[case]["parts"]
-    metadata: dict[str, Any] = {
-        **asdict(CASES[case]),
-        "until": until,
-        # Medians, in ns since the instance was asked for.
-        "phases": {
-            f"{phase}_ns": float(np.median(np.concatenate([s["samples_ns"] for s in parts[phase]])))
-            for phase in (*PHASES, "ready", "first_response")
-            if phase in parts
-        },
-        "order_seed": SEED,
-    }
-    for key in ("prepare_ns", "dump_ns", "snapshot_bytes"):
-        values = [each[key] for each in cache["facts"][case] if key in each]
-        if values:
-            metadata[key] = float(np.median(values))
-    for key in ("runtime", "source"):
-        if key in cache["facts"][case][0]:
-            metadata[key] = cache["facts"][case][0][key]
-    if CASES[case].strategy == SIMULATED:
-        return {**metadata, "simulated": True}
-    if CASES[case].page_cache != "hot":
-        return metadata  # an image in memory cannot be dropped: no two of these are alike
-    spawn = replace(CASES[case], strategy="spawn")
-    return {**metadata, **ratio(measured, case, spawn.name, until, "ratio_to_spawn")}
+
+    param_names = ("strategy", "ballast_mb", "page_cache", "until")
+    study = (OWN, (64, 256), ("hot", "dropped"), ("ready", "first_response"))
+
+    def row(self, strategy: str, ballast_mb: int, page_cache: str, until: str) -> Row:
+        """As `_Suite.row`."""
+        trial = Starts(strategy, ballast_mb=ballast_mb, page_cache=page_cache)
+        return _row(trial, until)
 
 
-def setup_cache() -> dict[str, Any]:
-    """Takes all samples, once for all benchmarks below."""
-    state = MachineState()
-    quick = is_quick()
-    samples = iterations(QUICK_SAMPLES if quick else SAMPLES)
-    began = time.time()
-    if quick:
-        cache = sitting(QUICK, QUICK_ROUNDS, samples)
-    else:
-        cache = sitting(_main_cases(), ROUNDS, samples)
-        for key, more in sitting(_variations(), VARIATION_ROUNDS, samples).items():
-            cache[key] |= more
-    return {**cache, "state": {**state.as_dict(), "sitting_s": time.time() - began}}
+class Dropped(_Starts):
+    """How long where nothing is in the page cache that nobody maps (the http stack)?
+
+    What the measuring process shares with an instance stays, and so do images, which lie in memory:
+    no ratios are given.
+    """
+
+    param_names = ("strategy", "until")
+    study = (REAL, ("ready", "first_response"))
+
+    def row(self, strategy: str, until: str) -> Row:
+        """As `_Suite.row`."""
+        return _row(Starts(strategy, page_cache="dropped"), until)
 
 
-setup_cache.timeout = 7200  # type: ignore[attr-defined]
+class _Phase(_Starts):
+    param_names = ("strategy", "imports")
+    phase: str
+
+    def row(self, strategy: str, imports: str) -> Row:
+        """As `_Suite.row`."""
+        return _row(Starts(strategy, imports), self.phase, f"cold_start_phase_{self.phase}")
 
 
-class _StartsLike:
-    """Hands over what `setup_cache` measured."""
-
-    timeout = 120
-
-    def _sets(self, cache: dict[str, Any], case: str, until: str) -> list[dict[str, Any]]:
-        if case not in cache["measured"]:
-            raise NotImplementedError(f"{case} is not part of the quick pass")
-        return sets_of(cache["measured"], case, until)
-
-    def _track(
-        self, name: str, cache: dict[str, Any], case: str, until: str, parameters: list[Any]
-    ) -> Tracked:
-        return hand_over(
-            f"cold_start.{type(self).__name__}.{name}", parameters,
-            self._sets(cache, case, until), cache["state"],
-            {"metadata": metadata_of(cache, case, until)},
-        )  # fmt: skip
+def _telling(phase: str) -> Axes:
+    return tuple(name for name, kind in ways().items() if phase in kind.tells), IMPORTS
 
 
-class Ready(_StartsLike):
-    """Until READY is heard."""
+class Created(_Phase):
+    """How long until the instance's process exists?"""
 
-    params = tuple(CASES)
-    param_names = ("case",)
-
-    def setup(self, cache: dict[str, Any], case: str) -> None:
-        self._sets(cache, case, "ready")
-
-    @tracked("cold_start")
-    def track_ready(self, cache: dict[str, Any], case: str) -> Tracked:
-        return self._track("track_ready", cache, case, "ready", [case])
+    phase = "created"
+    study = _telling(phase)
 
 
-class FirstResponse(_StartsLike):
-    """Until the first answer is heard."""
+class Interpreter(_Phase):
+    """How long until the first line of the language runs in it?"""
 
-    params = tuple(CASES)
-    param_names = ("case",)
-
-    def setup(self, cache: dict[str, Any], case: str) -> None:
-        self._sets(cache, case, "first_response")
-
-    @tracked("cold_start_first_response")
-    def track_first_response(self, cache: dict[str, Any], case: str) -> Tracked:
-        return self._track("track_first_response", cache, case, "first_response", [case])
+    phase = "interpreter"
+    study = _telling(phase)
 
 
-class LastReady(_StartsLike):
-    """Until the last instance of a burst is ready, one sample a burst."""
+class Imported(_Phase):
+    """How long until its imports are done?"""
 
-    params = BURST_CASES
-    param_names = ("case",)
-
-    def setup(self, cache: dict[str, Any], case: str) -> None:
-        self._sets(cache, case, "last_ready")
-
-    @tracked("cold_start_last_ready")
-    def track_last_ready(self, cache: dict[str, Any], case: str) -> Tracked:
-        return self._track("track_last_ready", cache, case, "last_ready", [case])
+    phase = "imported"
+    study = _telling(phase)
 
 
-class Phase(_StartsLike):
-    """Until a moment on the way: the process exists, Python runs in it, its imports are done."""
+class Dump(_Starts):
+    """How long does the image that is restored take: from the order to CRIU to its answer?"""
 
-    params = (PHASES, [case.name for case in _main_cases()])
-    param_names = ("phase", "case")
+    param_names = ("imports",)
+    tracking = (("http",),)
+    study = (IMPORTS,)
 
-    def setup(self, cache: dict[str, Any], phase: str, case: str) -> None:
-        self._sets(cache, case, phase)
-
-    @tracked("cold_start_phase")
-    def track_phase(self, cache: dict[str, Any], phase: str, case: str) -> Tracked:
-        return self._track("track_phase", cache, case, phase, [phase, case])
-
-
-class Dump(_StartsLike):
-    """Taking the image that is restored: from the order to CRIU to its answer."""
-
-    params = IMAGE_CASES
-    param_names = ("case",)
-
-    def setup(self, cache: dict[str, Any], case: str) -> None:
-        self._sets(cache, case, "dump")
-
-    @tracked("cold_start_dump")
-    def track_dump(self, cache: dict[str, Any], case: str) -> Tracked:
-        return self._track("track_dump", cache, case, "dump", [case])
+    def row(self, imports: str) -> Row:
+        """As `_Suite.row`."""
+        row = _row(Starts("criu", imports), "dump", "cold_start_dump")
+        return replace(row, beside={})

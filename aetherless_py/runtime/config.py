@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from aetherless_py.runtime.wire import HEAD_LIMIT_BYTES
+from aetherless_py.start import kinds
 
 _SLACK_BYTES = 4096  # of a message, for what the ring and the channel put around it
 _YEAR_S = 365 * 86400
@@ -50,7 +51,10 @@ def _module(name: str) -> str:
     return name
 
 
-Start = Literal["spawn", "zygote", "criu"]
+if TYPE_CHECKING:
+    Start = str
+else:
+    Start = Literal[tuple(name for name, kind in kinds().items() if kind.takes == "handler")]
 Kind = Literal["python", "executable"]
 _Folder = Annotated[str, AfterValidator(_path)]
 _WarmPool = Annotated[int, Field(ge=0, le=64)]

@@ -25,9 +25,8 @@ from aetherless_py.runtime import worker
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.context import environment_of
 from aetherless_py.runtime.stock import Stock, discard
-from aetherless_py.start import strategy
+from aetherless_py.start import kind
 from aetherless_py.start.base import Function, Strategy
-from aetherless_py.start.criu import Criu
 from aetherless_py.start.instance import Instance
 from aetherless_py.start.own_folder import own_folder
 from aetherless_py.start.pool import WarmPool
@@ -37,7 +36,7 @@ log = logging.getLogger("aetherless")
 
 _WORKER = "aetherless_py.runtime.worker:Worker"
 # What an instance imports with its first binary body, where one import serves all instances.
-_SHARED = {"spawn": (), "zygote": ("pybase64",), "criu": ("pybase64",)}
+_SHARED = ("pybase64",)
 POOL_LIMIT = 64
 # What an instance may map beyond its limit before allocations fail. Resident memory is what the
 # limit counts (see memory.py); mapped memory is always more: stacks of threads, arenas.
@@ -71,21 +70,23 @@ class Maker:
         # A description that has changed has an image of its own: the former may be in use yet.
         told = function.model_dump_json() + orchestrator.model_dump_json()
         self._image = f"{function.id}.{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        name = "executable" if function.kind == "executable" else function.start
+        self._kind = kind(name)
         self._strategy: Strategy = self._new_strategy()
         self._refill = threading.Lock()
 
     @property
-    def _kind(self) -> str:
-        """The strategy's name."""
-        return "executable" if self._function.kind == "executable" else self._function.start
+    def _keeps_image(self) -> bool:
+        return self._kind.keeps == "image"
 
     def _new_strategy(self) -> Strategy:
-        name = self._kind
-        made = Criu(str(self._snapshots / self._image)) if name == "criu" else strategy(name)
+        make: Any = self._kind  # which takes a folder where it keeps an image
+        folder = [str(self._snapshots / self._image)] if self._keeps_image else []
+        made: Strategy = make(*folder)
         if not self._function.warm_pool_size:
             return made
         # A program that begins anew is no restore: what takes so long has no such deadline.
-        deadline_ms = None if name in ("spawn", "executable") else self._restore_timeout_ms
+        deadline_ms = None if self._kind.keeps == "nothing" else self._restore_timeout_ms
         # More than there may be would only be made to lie there.
         size = min(self._function.warm_pool_size, self._function.max_instances)
         self._pool = WarmPool(made, size, POOL_LIMIT, restore_timeout_ms=deadline_ms)
@@ -108,10 +109,11 @@ class Maker:
             )
             return
         module = function.handler_path.partition(":")[0]
+        shared = () if self._kind.keeps == "nothing" else _SHARED
         self._prepare_strategy(
             Function(
                 _WORKER,
-                (module, *function.imports, *_SHARED[self._kind]),
+                (module, *function.imports, *shared),
                 function.search_path,
                 {
                     **environment_of(
@@ -129,7 +131,7 @@ class Maker:
         self._stock.fill()
 
     def _prepare_strategy(self, function: Function) -> None:
-        if self._kind == "criu":
+        if self._keeps_image:
             # Whoever could rename an image in it could have another one restored. What others see
             # in it are names; each image's folder is its user's alone.
             if why := own_folder(self._snapshots, may=0o055):
@@ -143,7 +145,7 @@ class Maker:
             self._strategy.prepare(function)
         except SnapshotError as error:
             # Of another time or machine, or damaged: the image is ours to take anew.
-            if self._kind != "criu" or not _remove_image(self._snapshots / self._image):
+            if not self._keeps_image or not _remove_image(self._snapshots / self._image):
                 raise
             log.warning("%s: the image is taken anew: %s", self._function.id, error)
             self._strategy = self._new_strategy()
@@ -212,7 +214,7 @@ class Maker:
         self._stock.close()
         with self._refill:  # a thread that makes a channel now must not be cut off by our end
             pass
-        if forget and self._kind == "criu":
+        if forget and self._keeps_image:
             _remove_image(self._snapshots / self._image)
 
 

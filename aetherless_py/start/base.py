@@ -11,13 +11,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self, TypeAlias, get_args
 
 from aetherless_py.errors import FunctionError, StrategyClosedError
 from aetherless_py.start.instance import Instance
 
 _HANDLER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _MODULE = re.compile(r"[A-Za-z_][\w.]*")
+Keeps: TypeAlias = Literal["nothing", "template", "image"]
+KEPT: tuple[Keeps, ...] = get_args(Keeps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,13 @@ class Strategy(abc.ABC):
 
     Attributes:
         takes: which kind of function it starts: such as have a "handler", or a "command".
+        keeps: what `prepare` makes, which all its instances have in common. One that keeps an image
+            is made with the folder in which that is kept, or None.
     """
 
     name: ClassVar[str]
     takes: str = "handler"
+    keeps: ClassVar[Keeps] = "nothing"
 
     def __init__(self) -> None:
         self._function: Function | None = None

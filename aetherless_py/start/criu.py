@@ -33,6 +33,7 @@ class Criu(NurseryStrategy[Keepers]):
     """
 
     name = "criu"
+    keeps = "image"
 
     def __init__(self, snapshot_folder: str | None = None) -> None:
         super().__init__()

@@ -91,6 +91,7 @@ class Zygote(NurseryStrategy[Template]):
     """Instances by forking a template."""
 
     name = "zygote"
+    keeps = "template"
 
     def _new_nursery(self, function: Function) -> Template:
         return Template(function)

@@ -1,39 +1,35 @@
-"""Other ways of starting an instance, real ones, as strategies: see `aetherless_py.start.base`."""
+"""Ways of starting an instance, one file each behind one contract (`base`).
+
+`_launched` and the other files whose names begin so are what several ways have in common;
+`programs` holds what runs in their instances.
+"""
 
 from __future__ import annotations
 
-import importlib
+import functools
 from typing import TYPE_CHECKING
 
+from benchmarks.harness.registry import classes
+
 if TYPE_CHECKING:
-    from aetherless_py.start.base import Strategy
-
-# Imported when asked for: what a way needs may be missing here, and the rest must not suffer.
-BASELINES = {
-    "node_spawn": "node_spawn:NodeSpawn",
-    "container": "container:Container",
-    "lambda_runtime": "lambda_runtime:LambdaRuntime",
-    "lambda_runtime_container": "lambda_runtime:LambdaRuntimeContainer",
-    "functions_framework": "functions_framework:FunctionsFramework",
-    "http_handler": "http_handler:HttpHandler",
-    "lambda_simulated": "lambda_simulated:LambdaSimulated",
-}
-
-try:
-    importlib.import_module("aetherless_py.start.base")
-except ImportError:
-    # A commit from before the strategies: asv would import the modules here, and fail for it.
-    __path__ = []
+    from benchmarks.starts.base import Way
 
 
-def baseline(name: str) -> Strategy:
-    """The baseline of that name, not yet prepared.
+@functools.cache
+def ways() -> dict[str, type[Way]]:
+    """All ways by their names: the package's start strategies, and the files of this folder."""
+    from benchmarks.starts._package_strategy import strategies
+    from benchmarks.starts.base import Way
+
+    return {**strategies(), **classes(__name__, Way)}
+
+
+def way(name: str) -> type[Way]:
+    """The way of that name.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none.
     """
-    if name not in BASELINES:
-        raise ValueError(f"no baseline {name!r}: there are {', '.join(BASELINES)}")
-    module, _, kind = BASELINES[name].partition(":")
-    made: Strategy = getattr(importlib.import_module(f"{__name__}.{module}"), kind)()
-    return made
+    if name not in ways():
+        raise ValueError(f"no way of starting {name!r}: there are {', '.join(ways())}")
+    return ways()[name]

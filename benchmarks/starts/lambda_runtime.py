@@ -14,25 +14,16 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import select
-import signal
 import sys
 import time
 import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import ClassVar
 
-from aetherless_py.errors import HandlerError, HandshakeError, InstanceGoneError, StartError
-from aetherless_py.start.attempt import Attempt
-from aetherless_py.start.base import Function, deadline_of, new_id
-from aetherless_py.start.instance import Instance, Phases, Process
-from aetherless_py.start.launch import launch
-from aetherless_py.start.output import Output
-from aetherless_py.start.readiness import wait_readable
-from benchmarks.starts.child import FUNCTIONS, Baseline
-from benchmarks.starts.oci import ContainerProcess, Containers, why_no_container
-from benchmarks.starts.runtime_api import (
+from benchmarks.starts._launched import Launched, LaunchedInstance
+from benchmarks.starts._process import Process
+from benchmarks.starts._runtime_api import (
     ACCEPTED,
     INIT_ERROR,
     NEXT,
@@ -43,7 +34,8 @@ from benchmarks.starts.runtime_api import (
     invocation_headers,
     outcomes,
     response,
-)  # fmt: skip
+)
+from benchmarks.starts.base import StartError
 
 # By these somebody's own settings would change what is measured: instances get none of them.
 SETTINGS = (
@@ -72,160 +64,82 @@ def program(
     }
 
 
-class LambdaRuntime(Baseline):
+class LambdaRuntime(Launched):
     """`awslambdaric` in a fresh interpreter for each instance."""
 
     name = "lambda_runtime"
+    tells: ClassVar[tuple[str, ...]] = ("created",)
+    quick = True
 
     @classmethod
     def missing(cls) -> str | None:
+        """As `Way.missing`."""
         if importlib.util.find_spec("awslambdaric") is None:
             return "awslambdaric is not installed; python tools/install_peers.py brings it"
         if importlib.util.find_spec("runtime_client") is None:
             return "awslambdaric lacks its compiled part; install it from a wheel"
         return None
 
-    def _make(self, function: Function) -> None:
-        pass
-
-    def _start(self, function: Function, asked_ns: int) -> Instance:
-        instance_id = new_id()
-        phases = Phases(asked_ns)
-        with Attempt(self.name, function) as attempt:
-            api = attempt.keeps(RuntimeApi())
-            path = (*function.path, FUNCTIONS)
-            command, environment = program(
-                "for_lambda.handler",
-                api.address,
-                replace(function, path=path).full_environment(
-                    AETHER_HANDLER=function.handler, AETHER_IMPORTS=",".join(function.imports)
-                ),
-            )
-            process = self._launch(attempt, instance_id, command, environment, phases)
-            deadline_ns = deadline_of(function, asked_ns)
-            caller = _expect_next(api, process.ended_fd, attempt.output, deadline_ns)
-            phases.ready_ns = time.monotonic_ns()
-            if isinstance(process, ContainerProcess):
-                process.appeared()
-            return _LambdaInstance(
-                instance_id, self.name, process, api, caller, attempt.output, phases
-            )
-
-    def _launch(
-        self, attempt: Attempt, instance_id: str, command: list[str],
-        environment: dict[str, str], phases: Phases,
-    ) -> Process:  # fmt: skip
-        child = launch(attempt, instance_id, command, environment)
-        phases.created_ns = time.monotonic_ns()
-        return child
-
-    def _close(self) -> None:
-        pass
-
-
-class LambdaRuntimeContainer(LambdaRuntime):
-    """`lambda_runtime` in a container for each instance.
-
-    The container has no network of its own: the Runtime API is on the host's loopback.
-
-    Attributes:
-        runtime: the path of the OCI runtime that makes them, once prepared.
-    """
-
-    name = "lambda_runtime_container"
-
-    @classmethod
-    def missing(cls) -> str | None:
-        return super().missing() or why_no_container()
-
-    def _make(self, function: Function) -> None:
-        self._containers = Containers(function)
-        self.runtime = self._containers.runtime
-
-    def _launch(
-        self, attempt: Attempt, instance_id: str, command: list[str],
-        environment: dict[str, str], phases: Phases,
-    ) -> Process:  # fmt: skip
-        return self._containers.launch(
-            attempt, instance_id, command, environment, own_network=False
+    def _launch(self) -> LaunchedInstance:
+        api = RuntimeApi()
+        command, environment = program(
+            "for_lambda.handler",
+            api.address,
+            self.function.full_environment(
+                AETHER_HANDLER=self.function.handler,
+                AETHER_IMPORTS=",".join(self.function.imports),
+            ),
         )
+        return LambdaInstance(self._process(command, environment), api)
 
-    def _close(self) -> None:
-        if hasattr(self, "_containers"):
-            self._containers.close()
-
-
-def _expect_next(api: RuntimeApi, ended_fd: int, output: Output, deadline_ns: int) -> Caller:
-    """Waits until the instance asks for its first invocation; gives where it waits for it."""
-    request = api.hear(lambda: wait_readable(api.fileno(), ended_fd, output, deadline_ns))
-    if request.what == INIT_ERROR:
-        with contextlib.suppress(OSError):
-            request.caller.connection.sendall(ACCEPTED)
-        raise StartError(f"it reported an error of its init phase: {error_in(request.body)}")
-    if request.what != NEXT:
-        raise HandshakeError(f"it must ask for an invocation first, not {request.what}")
-    return request.caller
+    def _process(self, command: list[str], environment: Mapping[str, str]) -> Process:
+        return Process(command, environment)
 
 
-class _LambdaInstance(Instance):
+class LambdaInstance(LaunchedInstance):
     """An instance that asks for its invocations."""
 
-    def __init__(
-        self,
-        instance_id: str,
-        mode: str,
-        process: Process,
-        api: RuntimeApi,
-        caller: Caller,
-        output: Output,
-        phases: Phases,
-    ) -> None:
-        super().__init__(instance_id, mode, process, api.listener, output, phases)
+    def __init__(self, process: Process, api: RuntimeApi) -> None:
+        super().__init__(process, api)
         self._api = api
-        self._waiting: Caller | None = caller
-        self.at_end.append(lambda _: api.close())
+        self._waiting: Caller | None = None  # where it waits for an invocation
 
-    def _ask(self, payload: bytes, deadline_ns: int) -> bytes:
-        if self._process.ended():
-            raise InstanceGoneError("it ended before it was asked")
-        first = self.invocations == 0
-        self.invocations += 1
-        caller = self._waiting
-        if caller is None:
-            request = self._hear(deadline_ns)
-            if request.what != NEXT:
-                raise InstanceGoneError(f"it must ask for an invocation, not {request.what}")
-            caller = request.caller
-        self._waiting = None
+    def expect(self, deadline_ns: int) -> int:
+        """As `LaunchedInstance.expect`: until it asks for its first invocation."""
+        request = self._hear(deadline_ns)
+        if request.what == INIT_ERROR:
+            with contextlib.suppress(OSError):
+                request.caller.connection.sendall(ACCEPTED)
+            self.process.fail(f"it reported an error of its init phase: {error_in(request.body)}")
+        ready_ns = time.monotonic_ns()
+        self._waiting = _who_asks(request)
+        return ready_ns
+
+    def _ask(self, payload: bytes, timeout_s: float) -> tuple[bytes, bytes]:
+        deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
+        caller, self._waiting = self._waiting or _who_asks(self._hear(deadline_ns)), None
         request_id = str(uuid.uuid4())
-        left_ns = max(0, deadline_ns - time.monotonic_ns())
         event = response(
             200,
             json.dumps({"body": b64encode(payload).decode()}).encode(),
-            invocation_headers(request_id, (time.time_ns() + left_ns) // 1_000_000),
+            invocation_headers(request_id, (time.time_ns() + int(timeout_s * 1e9)) // 1_000_000),
         )
         answered, failed = outcomes(request_id)
-        self._send(caller.connection, event, deadline_ns)
+        caller.connection.settimeout(timeout_s)
+        caller.connection.sendall(event)
         told = self._hear(deadline_ns)
-        if first:
-            self.phases.first_response_ns = time.monotonic_ns()
-        self._send(told.caller.connection, ACCEPTED, deadline_ns)
+        told.caller.connection.sendall(ACCEPTED)
         if told.what == failed:
-            raise HandlerError(error_in(told.body))
+            raise StartError(error_in(told.body))
         if told.what != answered:
-            raise InstanceGoneError(f"it must answer its invocation, not {told.what}")
-        try:
-            return b64decode(json.loads(told.body)["body"], validate=True)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InstanceGoneError(f"its answer makes no sense ({error!r})") from None
+            raise StartError(f"it must answer its invocation, not {told.what}")
+        return b64decode(json.loads(told.body)["body"], validate=True), b""
 
     def _hear(self, deadline_ns: int) -> Request:
-        try:
-            return self._api.hear(lambda: self._wait(self._api, select.POLLIN, deadline_ns))
-        except HandshakeError as error:
-            raise InstanceGoneError(str(error)) from None
+        return self._api.hear(lambda: self.process.wait(self._api, deadline_ns))
 
-    def _let_go(self) -> None:
-        # As AWS ends one that has no extensions: without a word.
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._process.ended_fd, signal.SIGKILL)
+
+def _who_asks(request: Request) -> Caller:
+    if request.what != NEXT:
+        raise StartError(f"it must ask for an invocation, not {request.what}")
+    return request.caller

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import pytest
 from aetherless_py.start import strategy
 from aetherless_py.start.base import Function, Strategy
 from aetherless_py.start.snapshot_folder import PARENT
-from benchmarks.starts.http_handler import PROGRAM
+from benchmarks.starts.http_handler import program
 
 FUNCTIONS = str(Path(__file__).parent / "functions")
 
@@ -32,8 +31,7 @@ def as_taken_by(name: str, of: Function) -> Function:
     """The same function, such as that strategy starts."""
     if strategy(name).takes == "handler":
         return of
-    command = (sys.executable, "-P", PROGRAM, *of.arguments())
-    return replace(of, handler="", imports=(), command=command)
+    return replace(of, handler="", imports=(), command=tuple(program(*of.arguments())))
 
 
 @contextmanager

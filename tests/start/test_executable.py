@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shlex
 import shutil
 import signal
 import socket
@@ -25,10 +26,10 @@ from aetherless_py.start.executable import Executable
 from aetherless_py.start.http_instance import HttpInstance
 from aetherless_py.start.pool import WarmPool
 from aetherless_py.start.spawn import Spawn
-from benchmarks.starts.http_handler import PROGRAM
+from benchmarks.starts import http_handler
 from tests.start.support import FUNCTIONS, descriptors, gone
 
-SERVE = f"{sys.executable} -P {PROGRAM} odd:do ''"
+SERVE = shlex.join(http_handler.program("odd:do", ""))
 # Starts the server that answers and waits for it, as many programs are started.
 WRAPPER = f"#!/bin/sh\n{SERVE} &\nwait\n"
 # The same in a session of its own.

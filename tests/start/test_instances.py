@@ -14,17 +14,18 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from aetherless_py import errors
-from aetherless_py.start import STRATEGIES, strategy
+from aetherless_py import errors, start
+from aetherless_py.start import names, strategy
 from aetherless_py.start.base import Function, Strategy
 from tests.start.support import FUNCTIONS, descriptors, function, gone, prepared
 
 
-@pytest.fixture(params=STRATEGIES)
+@pytest.fixture(params=names())
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -334,6 +335,27 @@ def test_a_function_that_can_never_work_is_refused(fields: dict[str, object]) ->
 def test_a_strategy_of_no_known_name_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no start strategy 'fork': there are spawn"):
         strategy("fork")
+
+
+def test_a_file_put_in_is_a_strategy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "forked.py").write_text(
+        "from aetherless_py.start.zygote import Zygote\n\n"
+        'class Forked(Zygote):\n    name = "forked"\n'
+    )
+    (tmp_path / "helps.py").write_text('class Helps:\n    name = "other"\n')
+    monkeypatch.setattr(start, "__path__", [*start.__path__, str(tmp_path)])
+    assert set(names()) == {"spawn", "zygote", "criu", "executable", "forked"}
+    assert list(start.kinds())[1:3] == ["zygote", "forked"]
+    with strategy("forked") as made:
+        made.prepare(function("odd:echo"))
+        assert made.start().invoke(b"x") == b"x"
+
+
+def test_names_are_known_without_an_import() -> None:
+    code = "import sys; from aetherless_py.start import names; names(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True)
+    found = {name for name in done.stdout.split() if name.startswith("aetherless_py.")}
+    assert found == {"aetherless_py.start"}
 
 
 def test_a_strategy_is_prepared_once_and_before_it_starts(name: str) -> None:

@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from aetherless_py import errors
-from aetherless_py.start import STRATEGIES, strategy
+from aetherless_py.start import names, strategy
 from aetherless_py.start.criu import Criu
 from aetherless_py.start.pool import WarmPool
 from tests.start.support import descriptors, function, prepared, snapshots
-from tests.suites.starts.support import leaves_nothing
+from tests.ways.support import leaves_nothing
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def _kill_somebody(moments: random.Random, survived: set[int], killed: list[int]
             killed.append(victim)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", names())
 def test_kills_at_any_moment_of_start_use_and_end(name: str) -> None:
     print("seed", SEED)
     moments = random.Random(SEED)

@@ -1,4 +1,4 @@
-"""Removing what is left of containers; also the program that does so when all else was killed."""
+"""Removing what is left of containers; `main` does so when all else was killed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from aetherless_py.start import tree
+from benchmarks.harness.processes import kill_marked
 
+# The variable by which the processes of all containers of one maker are known.
+MARK = "AETHER_CONTAINERS"
 _TIMEOUT_S = 30.0
 _PAUSE_S = 0.005
 
@@ -67,12 +69,12 @@ def main(runtime: str, folder: str, name: str) -> None:
 
     Args:
         runtime: the OCI runtime's path.
-        folder: of the strategy, which has the state in `state`.
-        name: with which the containers' names begin, and `AETHER_CONTAINERS` of their processes.
+        folder: of their maker, which has the state in `state`.
+        name: with which the containers' names begin, and the mark of their processes.
     """
     print("watching", flush=True)
     sys.stdin.buffer.read()
-    tree.kill_marked(f"AETHER_CONTAINERS={name}")
+    kill_marked(f"{MARK}={name}")
     state = os.path.join(folder, "state")
     left = {group.name for group in cgroups(f"{name}-")}
     with contextlib.suppress(FileNotFoundError):
@@ -80,7 +82,3 @@ def main(runtime: str, folder: str, name: str) -> None:
     for container_id in left:
         remove(runtime, state, container_id)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

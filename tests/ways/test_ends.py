@@ -1,4 +1,4 @@
-"""However a start, an instance or the runtime ends, nothing of a baseline is left over."""
+"""However a start, an instance or the runtime ends, nothing of a way is left over."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from typing import Self
 import psutil
 import pytest
 
-from aetherless_py import errors
+from benchmarks.starts.base import StartError
 from tests.start.support import gone
-from tests.suites.starts.support import CONTAINERS, echo, left, prepared, state
+from tests.ways.support import echo, left, prepared, state
 
 
-def test_stop_leaves_nothing_while_the_strategy_goes_on(name: str) -> None:
-    with prepared(name, echo()) as made:
+def test_stop_leaves_nothing_while_the_way_goes_on(beside: str) -> None:
+    with prepared(beside, echo()) as made:
         kept = [made.start()]  # what is nobody's any more Python would put away itself
         kept[0].stop()
         before = state()
-        for grace_s in (0, 1.0):
+        for _ in range(2):
             kept.append(made.start())
             assert kept[-1].invoke(b"x") == b"x"
-            kept[-1].stop(grace_s)
+            kept[-1].stop()
             assert not left(before)
 
 
@@ -77,32 +77,32 @@ class _Killer(threading.Thread):
 
 
 @pytest.mark.slow
-def test_kills_while_it_starts_leave_nothing(name: str) -> None:
-    with prepared(name, echo()) as made:
-        made.start().stop(grace_s=0)  # with whatever is not in the caches yet
+def test_kills_while_it_starts_leave_nothing(beside: str) -> None:
+    with prepared(beside, echo()) as made:
+        made.start().stop()  # with whatever is not in the caches yet
         with _Killer(after_s=60) as spared:
             instance = made.start()
             ready_s = time.monotonic()
-            instance.stop(grace_s=0)
+            instance.stop()
         assert spared.killed == 0
         takes_s = ready_s - spared.born_s
         before = state()
         killed = 0
         for part in (0.0, 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0):
-            with _Killer(part * takes_s) as killer, contextlib.suppress(errors.StartError):
-                made.start().stop(grace_s=0)
+            with _Killer(part * takes_s) as killer, contextlib.suppress(StartError):
+                made.start().stop()
             killed += killer.killed
         assert killed
         assert not left(before)
         assert made.start().invoke(b"next") == b"next"
 
 
-RUNTIME = """
+MEASURES = """
     import sys, threading, time
-    from aetherless_py.start.base import Function
-    from benchmarks.starts import baseline
-    made = baseline(sys.argv[1])
-    made.prepare(Function("odd:do", path=(sys.argv[2],), ready_timeout_s=60))
+    from benchmarks.starts import way
+    from benchmarks.starts.base import Function
+    made = way(sys.argv[1])()
+    made.prepare(Function("odd:do", path=(sys.argv[2],)))
     instances = [made.start(), made.start()]
     threading.Thread(target=instances[0].invoke, args=(b"hang",), daemon=True).start()
     threading.Thread(target=made.start, daemon=True).start()
@@ -112,17 +112,17 @@ RUNTIME = """
     """
 
 
-def test_instances_end_with_a_runtime_that_is_killed(name: str, scripts: str) -> None:
+def test_instances_end_with_the_process_that_measures(beside: str, scripts: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(RUNTIME), name, scripts],
+        [sys.executable, "-c", textwrap.dedent(MEASURES), beside, scripts],
         stdout=subprocess.PIPE,
         text=True,
-    ) as runtime:
-        assert runtime.stdout is not None
-        pids = [int(pid) for pid in runtime.stdout.readline().split()]
+    ) as measures:
+        assert measures.stdout is not None
+        pids = [int(pid) for pid in measures.stdout.readline().split()]
         assert len(pids) == 2
-        runtime.kill()
+        measures.kill()
     assert all(gone(pid) for pid in pids)
-    if name not in CONTAINERS:  # the folder of the sockets stays, with nobody to remove it
-        for folder in Path(tempfile.gettempdir()).iterdir():
-            shutil.rmtree(folder, ignore_errors=True)  # a guard may do the same now
+    # The folder of the sockets stays, with nobody to remove it.
+    for folder in Path(tempfile.gettempdir()).iterdir():
+        shutil.rmtree(folder, ignore_errors=True)  # a container's watcher may do the same now

@@ -12,11 +12,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import aetherless_py
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache")
 _BIND = ["bind", "ro", "nosuid", "nodev"]
@@ -37,7 +35,7 @@ _READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 
 
 class Root:
-    """The root folder that all containers of a strategy share.
+    """The root folder that all containers of a maker share.
 
     Args:
         folder: is made; it gets the mount points.
@@ -52,8 +50,7 @@ class Root:
         for to, _, _ in _OWN:
             if to.count("/") == 1:  # the others are made in those
                 (folder / to[1:]).mkdir()
-        python = (sys.base_prefix, sys.prefix, *_parents(aetherless_py.__path__))
-        for path in _outermost((*_SYSTEM, *python, *paths)):
+        for path in _outermost((*_SYSTEM, sys.base_prefix, sys.prefix, *paths)):
             if path in _SYSTEM and os.path.islink(path):  # such as /bin, to usr/bin
                 (folder / path[1:]).symlink_to(os.readlink(path))
             else:
@@ -74,8 +71,8 @@ class Root:
         self,
         container_id: str,
         command: list[str],
-        environment: dict[str, str],
-        binds: dict[str, str],
+        environment: Mapping[str, str],
+        binds: Mapping[str, str],
         own_network: bool,
     ) -> str:
         """A `config.json`.
@@ -118,10 +115,6 @@ class Root:
 
 def _mount(to: str, kind: str, source: str, options: list[str]) -> dict[str, Any]:
     return {"destination": to, "type": kind, "source": source, "options": options}
-
-
-def _parents(paths: Iterable[str]) -> list[str]:
-    return [os.path.dirname(path) for path in paths]
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:

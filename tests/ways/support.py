@@ -1,4 +1,4 @@
-"""What the tests of the baselines of starting have in common."""
+"""What the tests of the ways of starting have in common."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aetherless_py.start.base import Function, Strategy
-from benchmarks.starts import baseline
-from benchmarks.starts.child import FUNCTIONS
+from benchmarks.starts import way
+from benchmarks.starts.base import PROGRAMS, Function, Way
 from tests.start.support import descriptors
 
 CONTAINERS = {"container", "lambda_runtime_container"}
@@ -23,25 +22,25 @@ CONTAINERS = {"container", "lambda_runtime_container"}
 
 def able(name: str) -> str:
     """That name; skips where this machine lacks what it needs."""
-    if why := baseline(name).missing():
+    if why := way(name).missing():
         pytest.skip(f"{name}: {why}")
     return name
 
 
 def echo(*imports: str) -> Function:
-    """The function that all baselines are measured with."""
-    return Function("cold:echo", imports, (FUNCTIONS,), {}, ready_timeout_s=60)
+    """The function that all ways are measured with."""
+    return Function("cold:echo", imports, (PROGRAMS,))
 
 
 def odd(scripts: str) -> Function:
     """One that does on request what functions should not do."""
-    return Function("odd:do", (), (scripts,), {}, ready_timeout_s=60)
+    return Function("odd:do", (), (scripts,))
 
 
 @contextlib.contextmanager
-def prepared(name: str, function: Function) -> Iterator[Strategy]:
-    """A baseline ready to start."""
-    with baseline(name) as made:
+def prepared(name: str, function: Function, burst: int = 1) -> Iterator[Way]:
+    """A way ready to start."""
+    with way(name)(burst) as made:
         made.prepare(function)
         yield made
 
@@ -90,7 +89,7 @@ def leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Meanwhile temporary files go into a folder of their own.
     """
     for one in CONTAINERS:  # the trial of the runtimes is once for all
-        baseline(one).missing()
+        way(one).missing()
     with tempfile.TemporaryDirectory(prefix="starts-") as own:  # a short name, for the sockets
         monkeypatch.setattr(tempfile, "tempdir", own)
         monkeypatch.setenv("TMPDIR", own)

@@ -14,15 +14,13 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from aetherless_py.errors import HandshakeError
-from aetherless_py.start.instance import MAX_MESSAGE_BYTES
+from benchmarks.starts.base import StartError
 
 HOST = "127.0.0.1"
 ROOT = "/2018-06-01/runtime"
 NEXT = ("GET", f"{ROOT}/invocation/next")
 INIT_ERROR = ("POST", f"{ROOT}/init/error")
-# As base64 in JSON a message is larger.
-LARGEST_BYTES = 2 * MAX_MESSAGE_BYTES
+LARGEST_BYTES = 128 << 20  # of a message, in base64 in JSON
 LARGEST_HEAD_BYTES = 2 << 20  # of the errors that it posts awslambdaric puts up to 1 MiB there
 _REASONS = {200: "OK", 202: "Accepted"}
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:aetherless"
@@ -50,7 +48,7 @@ class Caller:
         """The next whole request, None until there is one.
 
         Raises:
-            HandshakeError: it is none that this API knows.
+            StartError: it is none that this API knows.
         """
         head_bytes = self.arrived.find(b"\r\n\r\n")
         if head_bytes < 0 and len(self.arrived) < LARGEST_HEAD_BYTES:
@@ -68,7 +66,7 @@ class Caller:
             or not (length.isascii() and length.isdigit())
             or int(length) > LARGEST_BYTES
         ):
-            raise HandshakeError(f"this is no request to the Runtime API: {first[:200]!r}")
+            raise StartError(f"this is no request to the Runtime API: {first[:200]!r}")
         whole = head_bytes + 4 + int(length)
         if len(self.arrived) < whole:
             return None
@@ -136,7 +134,7 @@ class RuntimeApi:
             wait: returns when `fileno` is readable, or raises.
 
         Raises:
-            HandshakeError: what came is none.
+            StartError: what came is none.
         """
         while True:
             for caller in self._callers.values():

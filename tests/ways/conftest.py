@@ -1,12 +1,15 @@
-"""What every test of a baseline gets: a function, and a look at what is left over."""
+"""What every test of a way gets: a function, and a look at what is left over."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.starts import BASELINES
-from tests.suites.starts.support import able
-from tests.suites.starts.support import nothing_left as nothing_left
+from benchmarks.starts import ways
+from benchmarks.starts._package_strategy import PackageStrategy
+from tests.ways.support import able
+from tests.ways.support import nothing_left as nothing_left
+
+BESIDE = [name for name, kind in ways().items() if not issubclass(kind, PackageStrategy)]
 
 # Only for what these can do: a program in a pid namespace of its own, a handler in Node.js.
 SCRIPTS = {
@@ -49,6 +52,7 @@ SCRIPTS = {
 
 @pytest.fixture(scope="session")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of functions that do such things."""
     folder = tmp_path_factory.mktemp("functions")
     for name, (python, javascript) in SCRIPTS.items():
         (folder / f"{name}.py").write_text(python)
@@ -56,6 +60,13 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.fixture(params=BASELINES)
+@pytest.fixture(params=ways())
 def name(request: pytest.FixtureRequest) -> str:
+    """Each way."""
+    return able(request.param)
+
+
+@pytest.fixture(params=BESIDE)
+def beside(request: pytest.FixtureRequest) -> str:
+    """Each way beside the package's own, which have tests of their own."""
     return able(request.param)

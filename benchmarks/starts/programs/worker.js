@@ -1,10 +1,10 @@
 // What runs in a Node.js instance: imports, READY, then requests until the line is cut.
-// The protocol is that of aetherless_py/start/worker.py.
+// The protocol is that of worker.py.
 "use strict";
 const interpreterNs = process.hrtime.bigint(); // CLOCK_MONOTONIC
 const net = require("net");
 
-const HEAD_BYTES = 32;
+const HEAD_BYTES = 24;
 const [script, name, modules] = process.argv.slice(2);
 for (const module of modules.split(",").filter(Boolean)) require(module);
 const handler = require(script)[name];
@@ -27,8 +27,8 @@ function answerTo(request) {
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt8(status, 0);
   head.writeUInt32LE(answer.length, 4);
-  head.writeBigUInt64LE(interpreterNs, 16);
-  head.writeBigUInt64LE(importedNs, 24);
+  head.writeBigUInt64LE(interpreterNs, 8);
+  head.writeBigUInt64LE(importedNs, 16);
   connection.cork(); // head and answer leave together
   connection.write(head);
   connection.write(answer);

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from aetherless_py import errors
 from aetherless_py.start.readiness import readable
-from benchmarks.starts.runtime_api import Request, RuntimeApi
+from benchmarks.starts._runtime_api import Request, RuntimeApi
+from benchmarks.starts.base import StartError
 
 
 def _must_be_readable(fd: int) -> None:
@@ -35,7 +35,7 @@ def test_the_runtime_api_refuses_what_is_none(said: bytes) -> None:
         with socket.create_connection((host, int(port))) as caller:
             thread = threading.Thread(target=caller.sendall, args=(said,))
             thread.start()
-            with pytest.raises(errors.HandshakeError, match="no request"):
+            with pytest.raises(StartError, match="no request"):
                 api.hear(lambda: _must_be_readable(api.fileno()))
             api.close()
             with contextlib.suppress(OSError):

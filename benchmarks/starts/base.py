@@ -1,0 +1,170 @@
+"""The contract of all ways of starting an instance."""
+
+from __future__ import annotations
+
+import abc
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+PROGRAMS = str(Path(__file__).with_name("programs"))
+# The moments of a start in the order of time, as a way may tell them.
+PHASES = ("created", "interpreter", "imported")
+MOMENTS = ("asked", *PHASES, "ready", "first_response")
+
+
+class StartError(RuntimeError):
+    """An instance did not start, or did not answer; its last words are in the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What instances are made of.
+
+    Attributes:
+        handler: "module:function", called with the request's bytes; gives the answer's.
+        imports: more modules that an instance has imported when it is ready.
+        path: folders in which modules are looked for first.
+        environment: variables beside those of this process.
+        timeout_s: how long a start may take.
+    """
+
+    handler: str
+    imports: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 60.0
+
+    def arguments(self) -> list[str]:
+        """What the programs in instances are told of it."""
+        return [self.handler, ",".join(self.imports)]
+
+    def search_path(self) -> list[str]:
+        """The folders in which an instance's process looks for modules first."""
+        more = {**os.environ, **self.environment}.get("PYTHONPATH", "")
+        return [*self.path, PROGRAMS, *filter(None, more.split(os.pathsep))]
+
+    def full_environment(self, **more: str) -> dict[str, str]:
+        """The variables of an instance's process."""
+        path = os.pathsep.join(self.search_path())
+        return {**os.environ, **self.environment, **more, "PYTHONPATH": path}
+
+
+class Instance(abc.ABC):
+    """An instance that is ready.
+
+    Attributes:
+        pid: of the process in which the function runs, or of the one that leads it.
+        phases: the moments of its start, as far as they are known, on CLOCK_MONOTONIC in ns.
+        invocations: how many times it was asked.
+    """
+
+    pid: int
+    phases: dict[str, int]
+    invocations: int = 0
+
+    @abc.abstractmethod
+    def invoke(self, payload: bytes, timeout_s: float = 60.0) -> bytes:
+        """The function's answer.
+
+        Raises:
+            StartError: there is none, and the instance was killed.
+        """
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Kills it with all that it has started. May be called again."""
+
+
+class Way(abc.ABC):
+    """A way of starting instances: `prepare` once, `start` as often as wanted, `close` at the end.
+
+    `start` may be called by several threads at the same time.
+
+    Args:
+        burst: how many will be asked for at the same time.
+
+    Attributes:
+        tells: which of `PHASES` it tells.
+        count: starts of a round.
+        tracking, quick: whether it is part of these selections, too.
+        simulated: whether it measures nothing real.
+        ahead: whether instances are made before they are asked for.
+    """
+
+    name: ClassVar[str]
+    tells: ClassVar[tuple[str, ...]] = PHASES
+    count: ClassVar[int] = 2
+    tracking: ClassVar[bool] = False
+    quick: ClassVar[bool] = False
+    simulated: ClassVar[bool] = False
+    ahead: ClassVar[bool] = False
+
+    def __init__(self, burst: int = 1) -> None:
+        self.burst = burst
+        self._instances: list[Instance] = []
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Why it cannot work here, and what would help; None if it can."""
+        return None
+
+    def prepare(self, function: Function) -> None:
+        """Does what is done once for all instances.
+
+        Raises:
+            NotImplementedError: something is missing; the message says what.
+            StartError: the function cannot be made ready.
+        """
+        if why := self.missing():
+            raise NotImplementedError(f"{self.name}: {why}")
+        self.function = function
+        self._prepare()
+
+    def start(self) -> Instance:
+        """An instance that is ready.
+
+        Raises:
+            StartError: there is none; nothing of it is left.
+        """
+        instance = self._start({"asked": time.monotonic_ns()})
+        self._instances.append(instance)
+        return instance
+
+    def settle(self, timeout_s: float) -> None:  # noqa: B027 - most keep nothing at hand
+        """Waits until what starts have used up is at hand again."""
+
+    def facts(self) -> dict[str, Any]:
+        """What is to be known of what was prepared."""
+        return {}
+
+    def close(self) -> None:
+        """Stops what is still running and removes all that was made. May be called again."""
+        for instance in self._instances:
+            instance.stop()
+        self._close()
+
+    def _prepare(self) -> None:  # noqa: B027
+        """Makes what is made once."""
+
+    @abc.abstractmethod
+    def _start(self, phases: dict[str, int]) -> Instance:
+        """Starts an instance and notes the moments."""
+
+    def _close(self) -> None:  # noqa: B027
+        """Removes what `_prepare` has made, as far as it came."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
