@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.servers.base import ADAPTERS, HOST, Server
+from benchmarks.package import COMMAND
+from benchmarks.servers import uvicorn
+from benchmarks.servers.base import HOST, Server
 
 FUNCTION = "f"
 
@@ -55,7 +55,7 @@ class Aetherless(Server):
         }
         file = self.folder / "functions.yaml"
         file.write_text(json.dumps(configuration))  # which is YAML, too
-        return [sys.executable, "-P", "-m", "aetherless_py.cli", "up", "-c", str(file)]
+        return [*COMMAND, "up", "-c", str(file)]
 
     def _configured(self, name: str, own: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -65,7 +65,7 @@ class Aetherless(Server):
             **self.function,
             **own,
             "environment": {
-                "PYTHONPATH": os.pathsep.join([str(self.library), str(ADAPTERS)]),
+                "PYTHONPATH": str(self.library),
                 **self.function.get("environment", {}),
                 **own.get("environment", {}),
             },
@@ -107,8 +107,8 @@ class AetherlessProxied(Aetherless):
 
     def handler_path(self) -> str:
         """As `Aetherless.handler_path`."""
-        program = self.folder / "function"
-        words = [sys.executable, "-P", str(ADAPTERS / "for_uvicorn.py"), self.handler]
-        program.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
-        program.chmod(0o700)
-        return str(program)
+        file = self.folder / "function"
+        words = shlex.join(uvicorn.program(self.handler))
+        file.write_text(f"#!/bin/sh\nexec {words}\n")
+        file.chmod(0o700)
+        return str(file)

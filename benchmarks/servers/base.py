@@ -19,13 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-import psutil
-
 from benchmarks.harness.processes import die_with_parent
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
-ADAPTERS = ROOT / "benchmarks" / "adapters"
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 20.0
 GROUP_TIMEOUT_S = 5.0
@@ -92,7 +89,7 @@ class Server(abc.ABC):
         self.library = self.folder / "library"
         self.library.mkdir()
         (self.library / "benchmarks").symlink_to(ROOT / "benchmarks")
-        paths = [str(self.library), str(ADAPTERS), os.environ.get("PYTHONPATH", "")]
+        paths = [str(self.library), os.environ.get("PYTHONPATH", "")]
         inherited = {name: value for name, value in os.environ.items() if name not in self.settings}
         try:
             with (self.folder / "output").open("w") as output:
@@ -159,6 +156,8 @@ class Server(abc.ABC):
 
     def _end(self) -> None:
         if hasattr(self, "_process"):
+            import psutil  # which takes long, and this module is imported by servers' programs, too
+
             family = []
             with contextlib.suppress(psutil.NoSuchProcess):
                 family = psutil.Process(self._process.pid).children(recursive=True)

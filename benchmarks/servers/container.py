@@ -8,17 +8,17 @@ here, and containers have nothing in front of them. One container takes all requ
 can; that it is there already is what the first request finds.
 
 Its first process is the runtime, which waits for the container's. Should the process that measures
-be killed, a watcher removes the container (`oci_cleanup`).
+be killed, a watcher removes the container (`starts._oci_cleanup`).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
-from aetherless_py.start.base import Function, new_id
-from benchmarks.servers.base import ADAPTERS, ROOT
+from benchmarks.servers.base import ROOT
 from benchmarks.servers.uvicorn import UvicornInProcess
-from benchmarks.starts.oci import Containers, why_no_container
+from benchmarks.starts._oci import Containers, why_no_container
 
 
 class Container(UvicornInProcess):
@@ -33,12 +33,17 @@ class Container(UvicornInProcess):
 
     def command(self) -> list[str]:
         """As `Server.command`: makes the container's bundle, too."""
-        function = Function(self.handler, path=(str(ROOT), str(ADAPTERS)))
-        self._containers = Containers(function)
+        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        paths = [str(self.library), *filter(None, given)]
+        self._containers = Containers([*paths, str(ROOT / "benchmarks")])
         bundle, self._variables = self._containers.bundle(
-            new_id(),
             super().command(),
-            function.full_environment(PORT=str(self.port), TMPDIR="/tmp"),
+            {
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "PORT": str(self.port),
+                "TMPDIR": "/tmp",
+            },
             own_network=False,
         )
         return self._containers.command(bundle)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from typing import Any
 
+from benchmarks.servers._adapter import asgi
 from benchmarks.servers.base import HOST, Server, not_installed
 
 
@@ -28,11 +31,16 @@ class GranianInProcess(Server):
     def command(self) -> list[str]:
         """As `Server.command`."""
         return [
-            sys.executable, "-m", "granian", "--interface", "asginl", "--loop", "uvloop",
+            sys.executable, "-P", "-m", "granian", "--interface", "asginl", "--loop", "uvloop",
             "--no-ws", "--http", "1", "--log-level", "warning",
-            "--host", HOST, "--port", str(self.port), "for_granian:app",
+            "--host", HOST, "--port", str(self.port), "--factory", f"{__name__}:app",
         ]  # fmt: skip
 
     def environment(self) -> Mapping[str, str]:
         """As `Server.environment`."""
         return {"AETHER_HANDLER": self.handler}
+
+
+def app() -> Any:
+    """What granian's worker serves; `AETHER_HANDLER` names the handler."""
+    return asgi(os.environ["AETHER_HANDLER"])

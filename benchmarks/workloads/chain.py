@@ -22,7 +22,12 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-NAME = "chain"
+WORKLOAD = {
+    "name": "chain",
+    "variants": ("bytes=1024", "bytes=65536", "bytes=1048576"),
+    "imports": ("http.client",),
+    "kind": "text/plain",
+}
 
 _COUNT_BYTES = 4
 _TYPE = "text/plain"

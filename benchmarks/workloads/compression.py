@@ -21,7 +21,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-NAME = "311.compression"
+WORKLOAD = {
+    "name": "311.compression",
+    "variants": ("files=10", "files=40", "files=160"),
+    "imports": ("base64", "hashlib", "json", "random", "tempfile", "zipfile"),
+    "kind": "application/zip",
+    "digest": True,
+}
 
 _FEWEST_BYTES, _MOST_BYTES = 1 << 10, 32 << 10  # of a file
 _FOLDER_FILES = 16
@@ -72,12 +78,6 @@ def _files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
     for each in range(count):
         data = random.randbytes(random.randint(_FEWEST_BYTES, _MOST_BYTES))
         yield f"part-{each // _FOLDER_FILES:02}/{each:04}.txt", data.translate(_LETTERS)
-
-
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """For so many files of 1 to 32 KiB each."""
-    body = json.dumps({"files": size, "seed": seed}).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
 
 
 def expected(size: int, seed: int) -> dict[str, bytes]:

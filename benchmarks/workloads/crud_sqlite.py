@@ -13,7 +13,11 @@ import json
 import sqlite3
 from typing import Any
 
-NAME = "crud-sqlite"
+WORKLOAD = {
+    "name": "crud-sqlite",
+    "variants": ("items=10", "items=100", "items=1000"),
+    "imports": ("json", "sqlite3"),
+}
 
 
 def handler(event: Any, context: Any) -> Any:

@@ -14,7 +14,12 @@ import hashlib
 import json
 from typing import Any
 
-NAME = "504.dna-visualisation"
+WORKLOAD = {
+    "name": "504.dna-visualisation",
+    "variants": ("bases=1000", "bases=10000", "bases=100000"),
+    "imports": ("hashlib", "json", "numpy", "squiggle", "tqdm"),
+    "memory_mb": 512,
+}
 
 _LINE = 70  # bases, as usual in FASTA
 _STEPS = {"A": (0.5, 0), "C": (-0.5, 0), "G": (0.5, 1), "T": (-0.5, -1)}
@@ -64,9 +69,3 @@ def expected(size: int, seed: int) -> dict[str, Any]:
         level = y[-1]
         y += [level + up, level + change]
     return _told([at / 2 for at in range(2 * size + 1)], y)
-
-
-def fault(expected: dict[str, Any], body: bytes) -> str | None:
-    """Whether these are the coordinates."""
-    answer = json.loads(body)
-    return None if answer == expected else f"{str(answer)[:160]}, not {expected}"

@@ -14,7 +14,14 @@ import json
 from random import Random
 from typing import Any
 
-NAME = "110.dynamic-html"
+WORKLOAD = {
+    "name": "110.dynamic-html",
+    "variants": ("items=10", "items=1000", "items=100000"),
+    "imports": ("hashlib", "jinja2", "json", "random"),
+    "kind": "text/html",
+    "digest": True,
+    "memory_mb": 512,
+}
 
 _TEMPLATE = """\
 <!DOCTYPE html>

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-NAME = "echo"
+WORKLOAD = {
+    "name": "echo",
+    "variants": (
+        "bytes=1024", "bytes=16384", "bytes=65536", "bytes=262144",
+        "bytes=1048576", "bytes=4194304", "bytes=6291456",
+    ),
+    "kind": "application/octet-stream",
+}  # fmt: skip
 
 
 def handler(event: Any, context: Any) -> Any:

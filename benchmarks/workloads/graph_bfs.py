@@ -12,9 +12,14 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.workloads.graphs import barabasi
+from benchmarks.workloads._graphs import barabasi
 
-NAME = "503.graph-bfs"
+WORKLOAD = {
+    "name": "503.graph-bfs",
+    "variants": ("vertices=10", "vertices=10000", "vertices=100000"),
+    "imports": ("hashlib", "igraph", "json", "numpy"),
+    "memory_mb": 1024,
+}
 
 
 def handler(event: Any, context: Any) -> Any:
@@ -33,12 +38,6 @@ def _told(order: list[int], starts: list[int], parents: list[int]) -> dict[str, 
         "layers": [end - start for start, end in pairwise(starts)],
         "sha256": hashlib.sha256(found).hexdigest(),
     }
-
-
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """For a graph of so many vertices."""
-    body = json.dumps({"vertices": size, "seed": seed}).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
 
 
 def expected(size: int, seed: int) -> dict[str, Any]:
@@ -60,9 +59,3 @@ def expected(size: int, seed: int) -> dict[str, Any]:
         order += following
         layer = following
     return _told(order, starts, parents)
-
-
-def fault(expected: dict[str, Any], body: bytes) -> str | None:
-    """Whether it is that search."""
-    answer = json.loads(body)
-    return None if answer == expected else f"{str(answer)[:160]}, not {expected}"

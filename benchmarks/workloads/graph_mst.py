@@ -13,9 +13,14 @@ import json
 from random import Random
 from typing import Any
 
-from benchmarks.workloads.graphs import barabasi
+from benchmarks.workloads._graphs import barabasi
 
-NAME = "502.graph-mst"
+WORKLOAD = {
+    "name": "502.graph-mst",
+    "variants": ("vertices=10", "vertices=10000", "vertices=100000"),
+    "imports": ("hashlib", "igraph", "json", "numpy"),
+    "memory_mb": 1024,
+}
 
 _WEIGHTS = range(1, 1 << 52)  # exact as doubles, and so many that no two edges have the same
 
@@ -42,12 +47,6 @@ def _told(tree: list[int], weights: list[int]) -> dict[str, Any]:
     }
 
 
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """For a graph of so many vertices."""
-    body = json.dumps({"vertices": size, "seed": seed}).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
-
-
 def expected(size: int, seed: int) -> dict[str, Any]:
     """By Kruskal's algorithm, in Python."""
     graph = barabasi(size, seed)
@@ -66,9 +65,3 @@ def expected(size: int, seed: int) -> dict[str, Any]:
             above[one] = other
             tree.append(edge)
     return _told(sorted(tree), weights)
-
-
-def fault(expected: dict[str, Any], body: bytes) -> str | None:
-    """Whether it is that tree."""
-    answer = json.loads(body)
-    return None if answer == expected else f"{str(answer)[:160]}, not {expected}"

@@ -11,9 +11,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.workloads.graphs import barabasi
+from benchmarks.workloads._graphs import barabasi
 
-NAME = "501.graph-pagerank"
+WORKLOAD = {
+    "name": "501.graph-pagerank",
+    "variants": ("vertices=10", "vertices=10000", "vertices=100000"),
+    "imports": ("igraph", "json", "numpy"),
+    "memory_mb": 1024,
+}
 
 _DAMPING = 0.85  # igraph's default
 _TOLERANCE = 1e-9  # SeBS's, too; ranks add up to 1
@@ -32,12 +37,6 @@ def handler(event: Any, context: Any) -> Any:
         "result": round(ranks[0], _DIGITS),
         "weighted": round(weighted, _DIGITS),
     }
-
-
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """For a graph of so many vertices."""
-    body = json.dumps({"vertices": size, "seed": seed}).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
 
 
 def expected(size: int, seed: int) -> dict[str, Any]:

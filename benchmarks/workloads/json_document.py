@@ -9,7 +9,13 @@ import hashlib
 import json
 from typing import Any
 
-NAME = "json-document"
+WORKLOAD = {
+    "name": "json-document",
+    "variants": ("orders=10", "orders=1000", "orders=5000"),
+    "imports": ("hashlib", "json"),
+    "digest": True,
+    "memory_mb": 256,
+}
 
 
 def handler(event: Any, context: Any) -> Any:

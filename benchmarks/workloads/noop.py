@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-NAME = "noop"
+WORKLOAD = {
+    "name": "noop",
+    "variants": ("empty",),
+    "seeded": False,
+}
 
 
 def handler(event: Any, context: Any) -> Any:
@@ -17,11 +21,6 @@ def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
     return "GET", "/", {}, b""
 
 
-def expected(size: int, seed: int) -> bytes:
+def expected(size: int, seed: int) -> dict[str, int]:
     """An empty object."""
-    return b"{}"
-
-
-def fault(expected: bytes, body: bytes) -> str | None:
-    """Whether it is that."""
-    return None if body == expected else f"{body[:80]!r}, not {expected!r}"
+    return {}

@@ -5,13 +5,18 @@
     ...  # ask whoever serves found.handler
     found.check("items=1000", 7, status, answered_headers, answered_body)  # or raises WrongAnswer
 
-A workload is a module of this package. Its `handler` is served; beside it stand, for the side that
-measures,
+Each module of this package is a workload. Its `handler` is served; beside it stand, for the side
+that measures,
 
-- `request(size, seed)`: (method, path and query, headers, body);
-- `expected(size, seed)`: what `fault` compares with, made without the handler's own code;
+- `WORKLOAD`: what it is, as a dict of the fields of `Workload`, of which `module` is the file's and
+  `variants` are names. Nothing but literals: it is read from the file's text, since to import a
+  workload is to import what its handler needs;
+- `expected(size, seed)`: what an answer is compared with, made without the handler's own code;
+- `request(size, seed)`: (method, path and query, headers, body); where there is none, a JSON
+  document of the size, by the unit in the variant's name, and of the seed is posted;
 - `fault(expected, body)`: what is wrong with an answer, in a few words, or None; where several
-  functions take part, with further arguments for what is to be seen of them in the answer.
+  functions take part, with further arguments for what is to be seen of them in the answer. Where
+  there is none, the answer is a JSON document and must be equal.
 
 They import what only they need when they are called: instances do not pay for it. Nothing here is
 imported by a handler, and no workload is imported before it is asked for.
@@ -19,12 +24,15 @@ imported by a handler, and no workload is imported before it is asked for.
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import importlib
 import importlib.util
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -44,7 +52,8 @@ class Workload:
     Attributes:
         name: as the Serverless Benchmark Suite (SeBS) has it, where it has it.
         module: in this package, as `benchmarks.servers` takes it.
-        variants: their names, the smallest first, and the size that each stands for.
+        variants: their names, the smallest first, and the size that each stands for: what follows
+            the unit and "=", else 0.
         imports: modules that an instance has imported when it is READY.
         kind: the content type of answers, without parameters.
         digest: whether answers are the result itself, and carry its SHA-256 in `DIGEST`.
@@ -79,8 +88,13 @@ class Workload:
         Raises:
             ValueError: there is no such variant.
         """
+        size = self._size(variant)
         asked: tuple[str, str, dict[str, str], bytes]
-        asked = self._load().request(self._size(variant), seed)
+        if own := getattr(self._load(), "request", None):
+            asked = own(size, seed)
+        else:
+            body = json.dumps({variant.partition("=")[0]: size, "seed": seed}).encode()
+            asked = "POST", "/", {"content-type": "application/json"}, body
         return asked
 
     def prepare(self, variant: str, seed: int) -> None:
@@ -137,7 +151,8 @@ class Workload:
         if self.digest and given.get(DIGEST) != hashlib.sha256(body).hexdigest():
             return f"{len(body)} bytes that have not the digest {given.get(DIGEST)!r}"
         try:
-            fault: str | None = self._load().fault(expected, body, **served)
+            own = getattr(self._load(), "fault", _differs)
+            fault: str | None = own(expected, body, **served)
         except Exception as error:  # whatever a parser raises at what is none of its kind
             return f"cannot be read: {type(error).__name__}: {str(error)[:_SHOWN]}"
         return fault
@@ -160,72 +175,31 @@ def _expected(module: str, size: int, seed: int) -> Any:
     return _load(module).expected(size, seed)
 
 
-def _sizes(unit: str, *sizes: int) -> dict[str, int]:
-    return {f"{unit}={size}": size for size in sizes}
+def _differs(expected: Any, body: bytes) -> str | None:
+    answer = json.loads(body)
+    return None if answer == expected else f"{str(answer)[:_SHOWN]}, not {str(expected)[:_SHOWN]}"
 
 
-# Graphs have SeBS's sizes, as have the items; one of 100000 vertices has a million edges.
-_VERTICES = _sizes("vertices", 10, 10_000, 100_000)
+def _described(path: Path) -> Workload:
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "WORKLOAD":
+            described = ast.literal_eval(statement.value)
+            sizes = {name: int(name.partition("=")[2] or 0) for name in described["variants"]}
+            return Workload(**{**described, "module": path.stem, "variants": sizes})
+    raise ValueError(f"{path} has no WORKLOAD")
+
 
 WORKLOADS: Mapping[str, Workload] = {
     each.name: each
-    for each in (
-        Workload("noop", "noop", {"empty": 0}, seeded=False),
-        Workload(
-            "echo", "echo",
-            _sizes("bytes", 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 4 << 20, 6 << 20),
-            kind="application/octet-stream",
+    for each in sorted(
+        (
+            _described(path)
+            for path in Path(__file__).parent.glob("[!_]*.py")
+            if path.name != Path(__file__).name
         ),
-        Workload("010.sleep", "sleep", _sizes("ms", 1, 10, 100, 300), ("json",)),
-        Workload(
-            "110.dynamic-html", "dynamic_html", _sizes("items", 10, 1_000, 100_000),
-            ("hashlib", "jinja2", "json", "random"), kind="text/html", digest=True, memory_mb=512,
-        ),
-        Workload(
-            "210.thumbnailer", "thumbnailer", _sizes("width", 640, 1_920, 3_840),
-            ("base64", "hashlib", "PIL", "PIL.Image", "PIL.JpegImagePlugin"),
-            kind="image/jpeg", digest=True, memory_mb=256,
-        ),
-        Workload(
-            "311.compression", "compression", _sizes("files", 10, 40, 160),
-            ("base64", "hashlib", "json", "random", "tempfile", "zipfile"),
-            kind="application/zip", digest=True,
-        ),
-        Workload(
-            "501.graph-pagerank", "graph_pagerank", _VERTICES,
-            ("igraph", "json", "numpy"), memory_mb=1024,
-        ),
-        Workload(
-            "502.graph-mst", "graph_mst", _VERTICES,
-            ("hashlib", "igraph", "json", "numpy"), memory_mb=1024,
-        ),
-        Workload(
-            "503.graph-bfs", "graph_bfs", _VERTICES,
-            ("hashlib", "igraph", "json", "numpy"), memory_mb=1024,
-        ),
-        Workload(
-            "504.dna-visualisation", "dna_visualisation",
-            _sizes("bases", 1_000, 10_000, 100_000),
-            ("hashlib", "json", "numpy", "squiggle", "tqdm"), memory_mb=512,
-        ),
-        Workload(
-            "json-document", "json_document", _sizes("orders", 10, 1_000, 5_000),
-            ("hashlib", "json"), digest=True, memory_mb=256,
-        ),
-        Workload(
-            "crud-sqlite", "crud_sqlite", _sizes("items", 10, 100, 1_000), ("json", "sqlite3")
-        ),
-        Workload(
-            "chain", "chain", _sizes("bytes", 1 << 10, 1 << 16, 1 << 20),
-            ("http.client",), kind="text/plain",
-        ),
-        Workload(
-            "transfer", "transfer",
-            _sizes("bytes", 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 4 << 20),
-            ("base64", "hashlib", "json", "random", "tempfile"), memory_mb=256,
-        ),
+        key=lambda each: each.name,
     )
-}  # fmt: skip
+}
 
 
 def workload(name: str) -> Workload:

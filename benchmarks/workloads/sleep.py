@@ -11,7 +11,11 @@ import json
 import time
 from typing import Any
 
-NAME = "010.sleep"
+WORKLOAD = {
+    "name": "010.sleep",
+    "variants": ("ms=1", "ms=10", "ms=100", "ms=300"),
+    "imports": ("json",),
+}
 
 
 def handler(event: Any, context: Any) -> Any:
@@ -21,18 +25,6 @@ def handler(event: Any, context: Any) -> Any:
     return {"result": asked["ms"], "seed": asked.get("seed")}
 
 
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """`size` is in ms. The seed comes back: answers that were mixed up are seen."""
-    body = json.dumps({"ms": size, "seed": seed}).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
-
-
 def expected(size: int, seed: int) -> dict[str, int]:
     """The time and the seed."""
     return {"result": size, "seed": seed}
-
-
-def fault(expected: dict[str, int], body: bytes) -> str | None:
-    """Whether it is that."""
-    answer = json.loads(body)
-    return None if answer == expected else f"{str(answer)[:80]}, not {expected}"

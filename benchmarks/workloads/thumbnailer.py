@@ -13,7 +13,14 @@ import hashlib
 from io import BytesIO
 from typing import Any
 
-NAME = "210.thumbnailer"
+WORKLOAD = {
+    "name": "210.thumbnailer",
+    "variants": ("width=640", "width=1920", "width=3840"),
+    "imports": ("base64", "hashlib", "PIL", "PIL.Image", "PIL.JpegImagePlugin"),
+    "kind": "image/jpeg",
+    "digest": True,
+    "memory_mb": 256,
+}
 
 _MOST = (200, 200)  # pixels
 _SIZE = (200, 150)  # of a thumbnail of a picture of 4:3

@@ -24,7 +24,15 @@ import tempfile
 from random import Random
 from typing import Any
 
-NAME = "transfer"
+WORKLOAD = {
+    "name": "transfer",
+    "variants": (
+        "bytes=1024", "bytes=16384", "bytes=65536", "bytes=262144",
+        "bytes=1048576", "bytes=4194304",
+    ),
+    "imports": ("base64", "hashlib", "json", "random", "tempfile"),
+    "memory_mb": 256,
+}  # fmt: skip
 
 _PREFIX = "aetherless-transfer-"
 _NEXT = os.environ.get("TRANSFER_NEXT")
@@ -80,12 +88,6 @@ def _taken(name: str, size: int) -> bytes:
     if len(data) != size:
         raise ValueError(f"{name} has {len(data)} bytes, not {size}")
     return data
-
-
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """How many bytes are to be made, and from which seed."""
-    body = json.dumps({"bytes": size, "seed": seed}).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
 
 
 def expected(size: int, seed: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.servers.base import ADAPTERS
+from benchmarks.servers import uvicorn
+from benchmarks.servers.base import ROOT
 from tests.gateway.conftest import Start
 from tests.gateway.crowd import Crowd
 from tests.gateway.raw import Raw, assert_unharmed, get
@@ -44,8 +44,8 @@ def _chain(count: int, **more: Any) -> list[dict[str, Any]]:
 def _executable(folder: Path) -> str:
     """`links:link` as an executable that is proxied."""
     program = folder / "link"
-    words = [sys.executable, str(ADAPTERS / "for_uvicorn.py"), "links:link"]
-    program.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
+    words = shlex.join(uvicorn.program("links:link"))
+    program.write_text(f"#!/bin/sh\nPYTHONPATH=$PYTHONPATH:{ROOT} exec {words}\n")
     program.chmod(0o700)
     return str(program)
 

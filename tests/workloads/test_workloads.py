@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.adapters.adapter import Answer, call, load
 
 from benchmarks.servers import server
+from benchmarks.servers._adapter import Answer, call, load
 from benchmarks.servers.base import HOST, ROOT
 from benchmarks.workloads.registry import DIGEST, WORKLOADS, Workload, WrongAnswer, workload
 from tests.gateway.conftest import Start, up
@@ -56,15 +57,66 @@ def _middle(found: Workload) -> str:
     return list(found.variants)[:2][-1]
 
 
-def test_names_are_those_of_the_modules() -> None:
+def test_each_is_what_its_module_says() -> None:
     for name, each in WORKLOADS.items():
         module = importlib.import_module(f"benchmarks.workloads.{each.module}")
-        assert name == module.NAME
+        assert name == module.WORKLOAD["name"]
+        assert list(each.variants) == list(module.WORKLOAD["variants"])
         assert each.variants == dict(sorted(each.variants.items(), key=lambda one: one[1]))
-    with pytest.raises(ValueError, match=r"no workload 'x': noop, echo, "):
+    assert list(WORKLOADS) == sorted(WORKLOADS)
+    with pytest.raises(ValueError, match=rf"no workload 'x': {', '.join(NAMES)}"):
         workload("x")
     with pytest.raises(ValueError, match=r"echo has no variant 'x': bytes=1024, "):
         workload("echo").request("x", SEED)
+
+
+MINE = """
+WORKLOAD = {"name": "my-own", "variants": ("lines=3",), "memory_mb": 64}
+def handler(event, context):
+    return {}
+def expected(size, seed):
+    return [size, seed]
+"""
+
+
+def _registry_of(folder: Path, name: str, text: str, program: str) -> str:
+    """What that program prints where a file is the only workload."""
+    package = folder / "benchmarks/workloads"
+    package.mkdir(parents=True)
+    shutil.copy(ROOT / "benchmarks/workloads/registry.py", package)
+    (package / f"{name}.py").write_text(text)
+    (package / "_helper.py").write_text("1 / 0")
+    for each in (package, package.parent):
+        (each / "__init__.py").touch()
+    return _python(program, folder)
+
+
+def test_a_file_is_enough(tmp_path: Path) -> None:
+    program = """
+from benchmarks.workloads.registry import WORKLOADS, WrongAnswer
+[found] = WORKLOADS.values()
+print(found.name, found.handler, found.variants, found.memory_mb, found.request("lines=3", 7)[3])
+json = {"content-type": "application/json"}
+found.check("lines=3", 7, 200, json, b"[3,7]")
+try:
+    found.check("lines=3", 7, 200, json, b"[7,3]")
+except WrongAnswer as error:
+    print(error)
+"""
+    assert _registry_of(tmp_path, "mine", MINE, program).splitlines() == [
+        "my-own benchmarks.workloads.mine:handler {'lines=3': 3} 64 b'{\"lines\": 3, \"seed\": 7}'",
+        "my-own, lines=3, seed 7: [7, 3], not [3, 7]",
+    ]
+
+
+def test_a_file_that_does_not_describe_itself_is_named(tmp_path: Path) -> None:
+    program = """
+try:
+    import benchmarks.workloads.registry
+except ValueError as error:
+    print(error)
+"""
+    assert "mine.py has no WORKLOAD" in _registry_of(tmp_path, "mine", "x = 1", program)
 
 
 def test_all_of_them_are_in_the_document() -> None:
@@ -288,10 +340,10 @@ def _served_elsewhere(way: str, name: str) -> None:
                 found.check(variant, SEED, response.status, answered, response.read())
 
 
-def _python(program: str) -> str:
+def _python(program: str, folder: Path = ROOT) -> str:
     """What it prints, in a fresh interpreter."""
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.servers.support import Client, able, listens
 from tests.start.support import gone
-from tests.suites.servers.support import Client, able, listens
-from tests.suites.starts.support import left, state
+from tests.ways.support import left, state
 
 FUNCTION = """
 import os

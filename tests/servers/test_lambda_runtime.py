@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from benchmarks.servers.base import Server
+from tests.servers.support import Client, able
 from tests.start.support import gone
-from tests.suites.servers.support import Client, able
 
 FUNCTION = """
 import json, os, time
@@ -54,7 +54,7 @@ def served(
 
 def ask(one: Server, path: str, status: int = 200) -> dict[str, object]:
     with Client(one) as client:
-        found, _, body = client.ask("GET", path, {"x-a": "b"}, b"")
+        found, _, body = client.ask("GET", path, {"x-a": "b", "cookie": "a=1; b=2"}, b"")
         assert found == status, body
         answer: dict[str, object] = json.loads(body)
         return answer
@@ -98,6 +98,7 @@ def test_the_function_gets_an_event_of_an_http_api(served: Server) -> None:
     assert (event["version"], event["rawPath"]) == ("2.0", "/a b")
     assert event["queryStringParameters"] == {"c": "d,e"}
     assert event["headers"]["x-a"] == "b"
+    assert event["cookies"] == ["a=1", "b=2"]
     assert answer["pid"] in instances(served)
     ids = answer["ids"]
     assert isinstance(ids, list)

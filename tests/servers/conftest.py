@@ -1,3 +1,3 @@
 """What every test of a way of serving gets: a look at what is left over."""
 
-from tests.suites.starts.support import nothing_left as nothing_left
+from tests.ways.support import nothing_left as nothing_left

@@ -34,3 +34,31 @@ def call(handler: Callable[[Any, Any], Any], headers: dict[str, str], body: byte
         data = base64.b64decode(answer) if result.get("isBase64Encoded") else answer.encode()
         return result["statusCode"], result.get("headers", {}), data
     return 200, {"content-type": "application/json"}, json.dumps(result).encode()
+
+
+def asgi(handler: str) -> Any:
+    """The ASGI application that serves "module:function"."""
+    function = load(handler)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        body = b""
+        if scope["method"] not in ("GET", "HEAD"):
+            pieces = []
+            while True:
+                message = await receive()
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    break
+            body = b"".join(pieces)
+        status, answered, data = call(function, headers, body)
+        head = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in answered.items()
+        ]
+        head.append((b"content-length", b"%d" % len(data)))
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": data})
+
+    return app

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,18 +15,55 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.harness.registry import modules
 from benchmarks.servers import SERVERS, server
 from benchmarks.servers.aetherless import Aetherless, AetherlessProxied
-from benchmarks.servers.base import Server, ServerError
-from benchmarks.starts import oci
+from benchmarks.servers.base import HOST, ROOT, Server, ServerError
+from benchmarks.starts import _oci
 from benchmarks.workloads.registry import WORKLOADS
+from tests.servers.support import SEED, WATCHDOG_S, Client, able, listens
 from tests.start.support import gone
-from tests.suites.servers.support import SEED, WATCHDOG_S, Client, able, listens
 
 
 @pytest.fixture(params=SERVERS)
 def kind(request: pytest.FixtureRequest) -> type[Server]:
     return able(request.param)
+
+
+def test_each_file_of_the_folder_is_one_and_is_in_the_document() -> None:
+    found = modules("benchmarks.servers")
+    assert not [why for why in found.values() if isinstance(why, str)]
+    assert {server(name).__module__ for name in SERVERS} == {
+        f"benchmarks.servers.{name}" for name in found
+    }
+    told = (ROOT / "docs/servers.md").read_text()
+    assert all(f"\n| `{name}` | " in told for name in SERVERS)
+    with pytest.raises(ValueError, match=f"no server 'x': {', '.join(SERVERS)}"):
+        server("x")
+
+
+MINE = """
+from benchmarks.servers.http_handler import HttpHandler
+class Mine(HttpHandler):
+    name = "mine"
+"""
+ASKS = """
+from benchmarks.servers import SERVERS, server
+with server("mine")("noop") as one:
+    print("mine" in SERVERS, *one.ask("GET", "/"))
+"""
+
+
+def test_a_file_is_enough(tmp_path: Path) -> None:
+    package = tmp_path / "benchmarks"
+    shutil.copytree(ROOT / "benchmarks/servers", package / "servers")
+    for each in (ROOT / "benchmarks").iterdir():
+        if each.name != "servers":
+            (package / each.name).symlink_to(each)
+    (package / "servers/mine.py").write_text(MINE)
+    asks = [sys.executable, "-c", ASKS]
+    done = subprocess.run(asks, cwd=tmp_path, capture_output=True, text=True, timeout=WATCHDOG_S)
+    assert done.stdout == "True 200 b'{}'\n", done.stderr
 
 
 def test_noop_is_answered(kind: type[Server]) -> None:
@@ -52,6 +92,17 @@ def test_what_is_installed_is_measured_and_not_what_lies_here(
     monkeypatch.chdir(tmp_path)
     with runtime("noop") as one, Client(one) as client:
         client.check("noop", "empty")
+
+
+def test_a_connection_ends_where_its_client_wants_it_so(kind: type[Server]) -> None:
+    with kind("noop") as one, socket.create_connection((HOST, one.port), WATCHDOG_S) as client:
+        client.sendall(
+            b"GET %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" % one.path.encode()
+        )
+        answer = b""
+        while more := client.recv(1 << 16):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"{}")
 
 
 def test_bodies_come_back_as_they_were(kind: type[Server]) -> None:
@@ -139,11 +190,11 @@ def test_a_program_that_is_missing_is_named_with_the_remedy(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     monkeypatch.setenv("PATH", "/nowhere")
-    oci._found.cache_clear()
+    _oci._found.cache_clear()
     try:
         why = server("container").missing()
     finally:
-        oci._found.cache_clear()
+        _oci._found.cache_clear()
     assert why is not None
     assert "root" in why or ("crun is not installed" in why and "packages" in why)
     why = server("functions_framework").missing()

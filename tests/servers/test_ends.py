@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.servers import SERVERS, server
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 WATCHDOG_S = 100
 MEASURES = """
     import sys
