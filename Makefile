@@ -6,20 +6,25 @@ BIN := .venv/bin
 SOURCES := $(wildcard aetherless_py/*.pyx aetherless_py/*/*.pyx aetherless_py/shm/*.pxd aetherless_py/shm/_c/*) setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help build runtimes bench machine publish history compare test slow kills load lint clean
+.PHONY: help build runtimes bench study machine publish preview history compare test slow kills load lint clean
 
 N ?= 10
 BASE ?= main
 CONTENDER ?= HEAD
+BENCH ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+# The first step of whatever takes its time: what `help` says of it, and how long it takes.
+says = @awk -F ':.*\#\# ' '/^$@:/{print "make " $$1 ": " $$2}' Makefile
 
 .venv/installed: requirements-bench.txt requirements-peers.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
-	$(BIN)/python tools/install_peers.py
+	@echo "installing the tools into .venv: one to two minutes"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BIN)/python tools/install_peers.py
 	@touch $@
 
 .venv/checkers: .venv/installed requirements-dev.txt
@@ -28,58 +33,74 @@ help: ## list the targets
 
 # Built in place; the folder is what is imported.
 .venv/built: .venv/installed $(SOURCES)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=compat
+	@echo "building the package in place: half a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=compat
 	@touch $@
 
-build: .venv/built ## make .venv and build the package in place
+build: .venv/built ## make .venv and build the package in place (2 min, the first time)
 
-runtimes: ## install CRIU, an OCI runtime and Node.js for the cold starts, wrk for the load (as root)
+runtimes: ## install CRIU, an OCI runtime, Node.js and wrk, as root (5 min)
+	$(says)
 	bash tools/install_criu.sh
 	bash tools/install_runtimes.sh
 
-lint: .venv/built .venv/checkers ## style, types, direction of imports
+lint: .venv/built .venv/checkers ## style, types, direction of imports (1 min)
+	$(says)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## everything that must hold: lint, types, import direction, tests
+test: lint ## everything that must hold: lint, types, import direction, tests (8 min)
+	$(says)
 	$(BIN)/python -m pytest -m "not slow"
 
-slow: .venv/built .venv/checkers ## tests that take longer: whole runs, loads, random kills
+slow: .venv/built .venv/checkers ## tests that take longer: whole runs, loads, random kills (20 min)
+	$(says)
 	$(BIN)/python -m pytest -m slow
 
-kills: .venv/built .venv/checkers ## 500 random kills under load, 200 of each way of starting at any moment
+kills: .venv/built .venv/checkers ## 500 random kills under load, 200 of each way of starting (30 min)
+	$(says)
 	AETHERLESS_KILLS=500 $(BIN)/python -m pytest tests/gateway/test_kills.py
 	AETHERLESS_KILLS=200 $(BIN)/python -m pytest tests/start/test_kills.py
 
-load: .venv/built .venv/checkers ## a minute of wrk against the gateway: nothing may be lost
+load: .venv/built .venv/checkers ## a minute of wrk against the gateway: nothing may be lost (2 min)
+	$(says)
 	AETHERLESS_LOAD_S=60 $(BIN)/python -m pytest tests/gateway/test_load.py
 
-# Registered once with what asv finds out by itself; never asks.
+# Registered once with what asv finds out by itself; never asks, and says nothing of it.
 machine: .venv/installed
-	@test -f ~/.asv-machine.json && grep -q "\"$$(uname -n)\"" ~/.asv-machine.json || $(BIN)/asv machine --yes
+	@test -f ~/.asv-machine.json && grep -q "\"$$(uname -n)\"" ~/.asv-machine.json || \
+	{ said=$$($(BIN)/asv machine --yes 2>&1) || { echo "$$said"; exit 1; }; }
 
-bench: machine ## measure HEAD: the quick pass, its JSON in data/, its history in html/
-	quick=$$($(BIN)/python -m tools.quick) && \
-	eval "AETHERLESS_QUICK=1 $(BIN)/asv run --record-samples --show-stderr $$quick 'HEAD^!'"
-	$(BIN)/python -m tools.export --table --commit $$(git rev-parse HEAD)
-	$(BIN)/asv publish
-	@echo "JSON: data/   history: $(BIN)/asv preview   more: make help"
+bench: .venv/built ## measure this tree, a part of everything: a table, data/, html/ (2 min)
+	$(says)
+	@$(BIN)/python -m tools.run_benchmarks --quick --history .asv/quick --publish
+
+study: .venv/built ## measure this tree, everything side by side: a table, data/, html/ (1 h)
+	$(says)
+	@$(BIN)/python -m tools.run_benchmarks --study --history .asv/study --publish
 
 # asv says 2 where a benchmark failed: the others are exported.
-history: machine ## measure the last N commits in full (N=10)
-	$(BIN)/asv run --record-samples --show-stderr --skip-existing HEAD~$(N)..HEAD || test $$? -eq 2
+history: machine .venv/built ## measure the last N=10 commits, what a commit can change (10 min each)
+	$(says)
+	$(BIN)/asv run --show-stderr --skip-existing "HEAD -n $(N)" || test $$? -eq 2
 	$(BIN)/python -m tools.export --all-history
 	$(BIN)/asv publish
 
 # With a store of its own: asv would write over what was measured of the same commits.
-compare: machine ## measure BASE and CONTENDER side by side and compare them (main, HEAD)
-	sed 's|"\.asv/results"|".asv/compare"|' asv.conf.json > asv.compare.json
-	AETHERLESS_JOURNAL_DIR=$(CURDIR)/.asv/compare/journal $(BIN)/asv --config asv.compare.json continuous --interleave-rounds --record-samples $(BASE) $(CONTENDER)
+compare: machine .venv/built ## hold CONTENDER=HEAD against BASE=main, of all or BENCH=regex (20 min)
+	$(says)
+	@for each in "$(BASE)" "$(CONTENDER)"; do git rev-parse -q --verify "$$each^{commit}" > /dev/null || { \
+		echo "there is no commit '$$each'; name two: make compare BASE=... CONTENDER=..."; exit 2; }; done
+	@sed 's|"\.asv/results"|".asv/compare"|' asv.conf.json > asv.compare.json
+	$(BIN)/asv --config asv.compare.json continuous --record-samples $(if $(BENCH),--bench "$(BENCH)") "$(BASE)" "$(CONTENDER)"
 
-publish: machine ## make html/ anew from what was measured
-	$(BIN)/asv publish
+publish: .venv/built ## make html/ anew from what was measured (10 s)
+	@$(BIN)/asv publish
+
+preview: .venv/installed ## show html/ on this machine: http://127.0.0.1:8080/, until Ctrl-C
+	@$(BIN)/asv preview
 
 clean: ## remove what was built and measured here
 	rm -rf .venv .asv asv.compare.json build html *.egg-info aetherless_py/*.so aetherless_py/*/*.so

@@ -1,92 +1,41 @@
-"""Cold starts: ``python -m tools.cold_start_baseline [--iterations N] [--output DIR]``
+"""Cold starts: ``python -m tools.cold_start_baseline [--iterations N] [--rounds N] [--output DIR]``
 
 A Python spawn, bare and with heavier imports, an HTTP handler, a simulated Lambda (fixed sleeps,
-held against nothing), the real baselines and the runtime's own strategies, through the sampling and
-the report of the cold_start suite. Writes ``cold_start_baseline_<timestamp>.json`` in the standard
-form.
+held against nothing), the real baselines and the runtime's own strategies, as the cold_start suite
+measures them. Writes ``cold_start_baseline_<timestamp>.json`` in the standard form.
 
-What this machine lacks is n/a, with the reason.
-
-Exit status: 0, 1 when a case failed (the rest is written) or nothing was measured, 2 for bad
-arguments, 128 and the signal's number when interrupted (nothing is written).
+Exit status: as that of `tools.run_benchmarks`.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from rich.progress import Progress
-
-from benchmarks import cold_start
-from benchmarks.cold_start import OTHERS, OWN, SIMULATED, Case
-from benchmarks.harness.measurement import MachineState
-from benchmarks.harness.sitting import ROUNDS, sets_of
-from tools import baseline
-
-CASES = (
-    Case("spawn", "bare"),
-    Case("spawn", "numpy"),
-    Case("spawn", "web"),
-    *(Case(name, "http") for name in (*OWN, *OTHERS, SIMULATED)),
-    Case("zygote", "numpy"),
-    Case("criu", "numpy"),
-    Case("zygote", "http", burst=16),
-)
-UNTIL = {
-    "ready": "cold_start",
-    "first_response": "cold_start_first_response",
-    "last_ready": "cold_start_last_ready",
-}
+from benchmarks.harness.suite import Row
+from tools.baseline import Script
+from tools.command import run
 
 
-def measure(iterations: int) -> baseline.Measured:
-    """Measures all cases in turn, in six fresh processes each.
+def rows() -> list[Row]:
+    """What is measured."""
+    from benchmarks.cold_start import STEMS, WAYS, Burst, FirstResponse, Ready
 
-    Args:
-        iterations: starts that each of them times.
-    """
-    state = MachineState()
-    with Progress(transient=True) as progress:
-        task = progress.add_task("measuring", total=ROUNDS * len(CASES))
-
-        def show(name: str) -> None:
-            progress.update(task, advance=1, description=name)
-
-        cache = cold_start.sitting(CASES, ROUNDS, iterations, show)
-    environment = state.as_dict()
-    results: list[dict[str, Any]] = []
-    missing: list[str] = []
-    failed: list[str] = []
-    for case in CASES:
-        found = cache["measured"][case.name]
-        if "missing" in found:
-            missing.append(f"{case.name}: {found['missing']}")
-            continue
-        if "failed" in found:
-            failed.append(found["failed"])
-            continue
-        for until, stem in UNTIL.items():
-            if until not in found["parts"]:  # of bursts only
-                continue
-            metadata = {
-                "benchmark": "tools.cold_start_baseline",
-                **cold_start.metadata_of(cache, case.name, until),
-            }
-            sets = sets_of(cache["measured"], case.name, until)
-            name = f"{stem}_{case.name}"
-            results.append(baseline.result(name, "cold_start", sets, environment, metadata))
-    return results, missing, failed
+    cases = (
+        *(("spawn", imports) for imports in ("bare", "numpy", "web")),
+        *((way, "http") for way in WAYS),
+        *((way, "numpy") for way in ("zygote", "criu")),
+    )
+    alone = [suite.row_of(*case) for case in cases for suite in (Ready, FirstResponse)]
+    return [*alone, *(Burst.row_of("zygote", 16, until) for until in STEMS)]
 
 
-SCRIPT = baseline.Script(
+SCRIPT = Script(
     name="cold_start_baseline",
     description="Measure cold starts: fresh interpreters, real baselines, the runtime's own.",
     prefix="cold_start_baseline",
     iterations=20,
-    iterations_help="starts that each of six processes times, whole bursts of them",
-    measure=measure,
+    rows=rows,
 )
 
 if __name__ == "__main__":
-    sys.exit(SCRIPT.main())
+    sys.exit(run(SCRIPT.name, SCRIPT.main))

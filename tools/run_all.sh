@@ -8,9 +8,9 @@ usage() {
 Usage: tools/run_all.sh [--quick] [--output DIR]
 
 Runs every category of the benchmarks and both baseline scripts into DIR, a file of the standard
-JSON each, and prints one table of them all.
+JSON each, and prints one table of them all. Takes an hour and a quarter; each part says how long.
 
-  --quick        a representative part, in minutes
+  --quick        a representative part, in five minutes
   --output DIR   where to write (default data/<date>); without results of an earlier run
   --help         this text
 
@@ -25,11 +25,11 @@ die() {
 }
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-quick=()
+selection=--study iterations=()
 output=
 while (($#)); do
     case $1 in
-        --quick) quick=(--quick); shift ;;
+        --quick) selection=--quick iterations=(--iterations 3); shift ;;
         --output) (($# > 1)) || die "--output needs a folder"; output=$2; shift 2 ;;
         --output=*) output=${1#*=}; shift ;;
         -h | --help) usage; exit 0 ;;
@@ -63,22 +63,19 @@ part() {
     local name=$1
     shift
     printf '== %s\n' "$name"
-    # Not our input: the list of categories would be read by whoever reads.
     # In the background: a trap runs while this waits, but not before a command in front has ended.
-    "$python" -m "$@" --output "$output" </dev/null &
+    "$python" -m "$@" --output "$output" &
     wait $! || failed+=("$name")
 }
 
-iterations() { if ((${#quick[@]})); then echo "$1"; else echo "$2"; fi; }
-
-categories=$("$python" -m tools.run_benchmarks --list) && [[ -n $categories ]] ||
+# What is not set in is a category.
+categories=$("$python" -m tools.run_benchmarks --list | grep '^[^ ]') ||
     failed+=("the list of categories")
-while read -r category _; do
-    [[ -z $category ]] ||
-        part "$category" tools.run_benchmarks "${quick[@]}" --category "$category"
-done <<<"$categories"
-part "HTTP, Unix socket and TCP" tools.http_ipc_baseline --iterations "$(iterations 20 100)"
-part "cold starts by script" tools.cold_start_baseline --iterations "$(iterations 3 20)"
+for category in $categories; do
+    part "$category" tools.run_benchmarks $selection --category "$category"
+done
+part "HTTP, Unix socket and TCP" tools.http_ipc_baseline "${iterations[@]}"
+part "cold starts by script" tools.cold_start_baseline "${iterations[@]}"
 
 printf '== summary: %s\n' "$output"
 files=("$output"/*.json)

@@ -1,19 +1,29 @@
-"""A terminal table of exported documents: ``python -m tools.table FILE ...``."""
+"""A table of exported documents, in the width there is: ``python -m tools.table FILE ...``."""
 
 from __future__ import annotations
 
 import argparse
+import re
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from textwrap import wrap
+from typing import Any, NamedTuple
 
 import orjson
-from rich.console import Console
-from rich.table import Table
+
+from benchmarks.harness.warnings import kind_of, merged
 
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"))
+_GAP = 2
+_NARROWEST = 40
+_NAMES = 24  # characters that are left for names, whatever else there is
+_ESSENTIAL = 5  # the highest rank of a column for which a long name takes a line of its own
+_WORTH_A_LINE = 12  # characters that are not said again
+_INVALID = "INVALID"
+_Result = Mapping[str, Any]
+_Rows = list[tuple[str, Sequence[str]]]  # what stands in the first column, and in the others
 
 
 def human_ns(nanoseconds: float | None) -> str:
@@ -27,139 +37,252 @@ def human_ns(nanoseconds: float | None) -> str:
     return f"{_three_digits(nanoseconds)} ns"
 
 
-def results_table(documents: Sequence[Mapping[str, Any]], width: int | None = None) -> Table:
-    """One row for each result of the documents, with a column for whatever they tell.
+def lines(
+    documents: Sequence[Mapping[str, Any]], width: int, missing: Mapping[str, str] | None = None
+) -> list[str]:
+    """Tables of documents, a row for each result, and under them what there is to be said of all.
+
+    Columns that do not fit are left out, the least important first; a figure is never cut. A
+    beginning that names have in common is said once.
 
     Args:
         documents: in the standard form.
-        width: of the terminal; whole columns are left out rather than figures cut short, the least
-            important first. None leaves nothing out.
+        width: in characters, which no line exceeds; at least 40.
+        missing: why rows that were asked for are not there, by their names.
     """
-    headings, rows = _cells(documents)
-    for heading in _DISPENSABLE:
-        if width is None or _width(headings, rows) <= width:
-            break
-        if heading in headings:
-            at = headings.index(heading)
-            headings = headings[:at] + headings[at + 1 :]
-            rows = [row[:at] + row[at + 1 :] for row in rows]
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, justify="right" if table.columns else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
+    width = max(width, _NARROWEST)
+    said = [text for each in documents for one in each["results"] for text in _said(one)]
+    notes = _by_kind(sorted(said, key=lambda text: not text.startswith(_INVALID)))
+    found: list[str] = []
+    for each in documents:
+        found += [*_table(each, width, list(notes)), ""]
+    of_runs = _by_kind(text for each in documents for text in each.get("warnings", ()))
+    told = [f"warning: {merged(texts)}" for texts in of_runs.values()]
+    for number, texts in enumerate(notes.values(), 1):
+        count = f"{len(texts)} results" if len(texts) > 1 else "1 result"
+        told.append(f"[{number}] {merged(texts)} ({count})")
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in (missing or {}).items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        told.append(f"n/a: {reason}: {names[0]}{more}")
+    found += [part for text in told for part in wrap(text, width, subsequent_indent="    ")]
+    # A name that somebody else gave is nothing that a terminal obeys.
+    return ["".join(c if c.isprintable() else "?" for c in line) for line in found]
+
+
+def print_results(
+    documents: Sequence[Mapping[str, Any]],
+    width: int | None = None,
+    missing: Mapping[str, str] | None = None,
+) -> None:
+    """Prints what `lines` gives, in the width of the terminal, or else 80, unless told."""
+    print("\n".join(lines(documents, width or shutil.get_terminal_size().columns, missing)))
+
+
+def print_table(paths: Iterable[Path]) -> None:
+    """Prints what exported files say."""
+    print_results([orjson.loads(path.read_bytes()) for path in paths])
 
 
 def markdown_table(documents: Sequence[Mapping[str, Any]]) -> str:
-    """The same as Markdown."""
-    headings, rows = _cells(documents)
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cells(documents: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """All results with whatever they tell, as Markdown."""
     results = [result for document in documents for result in document["results"]]
-    columns = [column for column in _COLUMNS if any(column.text(one) for one in results)]
-    headings = ["benchmark", *(column.heading for column in columns)]
-    rows = [[one["name"], *(column.text(one) or "-" for column in columns)] for one in results]
-    return headings, rows
+    columns = _columns_of(results, _Column("warnings", 0, lambda one: str(len(_said(one)))))
+    rows = [
+        ["benchmark", *(column.heading for column in columns)],
+        ["---", *["---:"] * len(columns)],
+        *([one["name"], *(column.text(one) or "-" for column in columns)] for one in results),
+    ]
+    lined = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
+    return "\n".join(f"| {line} |" for line in lined)
 
 
-def _width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    widest = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    return sum(width + 3 for width in widest) + 1
+class _Column(NamedTuple):
+    """What it says of a result, "" for nothing; the higher its rank, the sooner it is left out."""
 
-
-@dataclass(frozen=True)
-class _Column:
     heading: str
-    text: Callable[[Mapping[str, Any]], str]  # "" where a result has nothing to say
+    rank: int
+    text: Callable[[_Result], str]
 
 
-def _metric(key: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda result: human_ns(result["metrics"][key]) if key in result["metrics"] else ""
+def _table(document: Mapping[str, Any], width: int, kinds: Sequence[str]) -> Iterator[str]:
+    """Of one document; `kinds` are of the notes that results refer to by their numbers."""
+    results = document["results"]
+    run, metadata = document.get("run", {}), results[0]["metadata"]
+    told = (results[0]["category"], run.get("selection"), f"commit {metadata['commit'][:8]}",
+            document["timestamp"], document["system_info"]["cpu_model"])  # fmt: skip
+    title = ""
+    for each in filter(None, told):
+        title = f"{title}, {each}" if title and len(f"{title}, {each}") <= width else title or each
+    yield title[:width]
+
+    def numbers(result: _Result) -> str:
+        own = _by_kind(_said(result))
+        return " ".join(str(n) for n, kind in enumerate(kinds, 1) if kind in own)
+
+    columns = _columns_of(results, _Column("notes", 4, numbers))
+    cells = [[column.text(each) for column in columns] for each in results]
+    widths = [
+        max(len(text) for text in (column.heading, *texts))
+        for column, texts in zip(columns, zip(*cells, strict=True), strict=True)
+    ]
+    beginning, rows = _folded([each["name"] for each in results], cells)
+    longest = max(len(beginning), *(len(name) for name, texts in rows if texts))
+    taken = [_GAP + each for each in widths]
+    essential = sum(w for w, each in zip(taken, columns, strict=True) if each.rank <= _ESSENTIAL)
+    room = max(width - longest, min(essential, width - _NAMES))
+    chosen = []
+    for at in sorted(range(len(columns)), key=lambda at: columns[at].rank):
+        if taken[at] <= room:
+            chosen.append(at)
+            room -= taken[at]
+    chosen.sort()
+    first = min(longest, width - sum(taken[at] for at in chosen))
+    for name, texts in [(beginning, [column.heading for column in columns]), *rows]:
+        while len(name) > (first if texts else width):
+            yield name[:width]
+            name = name[width:]
+        figures = "".join(f"{texts[at]:>{taken[at]}}" for at in chosen if texts)
+        yield f"{name:{first}}{figures}".rstrip()
 
 
-def _rate(result: Mapping[str, Any]) -> str:
+def _folded(names: Sequence[str], cells: Sequence[Sequence[str]]) -> tuple[str, _Rows]:
+    """What all names begin with, and the rows: beginnings that several share stand above them."""
+    words = [re.findall(r"[^_]*_|[^_]+", name) for name in names]
+    shared = 0
+    if len(names) > 1:
+        fewest = min(map(len, words)) - 1
+        while shared < fewest and len({each[shared] for each in words}) == 1:
+            shared += 1
+    beginning = "".join(words[0][:shared])
+    left = [each[shared:] for each in words]
+    rows: _Rows = []
+    at = 0
+    while at < len(left):
+        count, length = _group(left[at:])
+        indent = "  "
+        if length:
+            rows.append((indent + "".join(left[at][:length]), ()))
+            indent *= 2
+        for each in range(at, at + count):
+            rows.append((indent + "".join(left[each][length:]), cells[each]))
+        at += count
+    return beginning, rows
+
+
+def _group(names: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """How many of the first names to put together, and how many of their words are above them."""
+    best, found = 0, (1, 0)
+    for length in range(1, len(names[0])):
+        count = 0
+        for each in names:
+            if len(each) <= length or each[:length] != names[0][:length]:
+                break
+            count += 1
+        saved = (count - 1) * len("".join(names[0][:length]))
+        if saved >= _WORTH_A_LINE and saved > best:
+            best, found = saved, (count, length)
+    return found
+
+
+def _columns_of(results: Sequence[_Result], last: _Column) -> list[_Column]:
+    """Those in which one of the results has something to say."""
+    keys = dict.fromkeys(key for one in results for key in one["metadata"])
+    ratios = [key for key in keys if re.fullmatch(r"ratio_to_.*(?<!_interval)", key)]
+    columns = [
+        _Column("median", 0, _median),
+        _Column("p95", 9, _metric("p95_ns")),
+        _Column("p99", 2, _metric("p99_ns")),
+        *(column for key in ratios for column in _ratio(key)),
+        _Column("p99/median", 7, _tail),
+        _Column("failed", 3, _failures),
+        _Column("messages/s", 6, _rate),
+        _Column("CPU/message", 8, _processor_time),
+        _Column("samples", 10, _samples),
+        _Column("processes", 11, lambda one: str(one["metadata"].get("processes") or "")),
+        last,
+    ]
+    return [column for column in columns if any(column.text(one) for one in results)]
+
+
+def _median(result: _Result) -> str:
+    is_invalid = result["metadata"].get("invalid")
+    return _INVALID if is_invalid else human_ns(result["metrics"]["median_ns"])
+
+
+def _figure(text: Callable[[_Result], str]) -> Callable[[_Result], str]:
+    """Nothing is told of what is invalid."""
+    return lambda result: "" if result["metadata"].get("invalid") else text(result)
+
+
+def _metric(key: str) -> Callable[[_Result], str]:
+    return _figure(lambda one: human_ns(one["metrics"][key]) if key in one["metrics"] else "")
+
+
+def _ratio(key: str) -> tuple[_Column, _Column]:
+    def ratio(result: _Result) -> str:
+        value = result["metadata"].get(key)
+        return "" if value is None else _three_digits(value)
+
+    def interval(result: _Result) -> str:
+        values = result["metadata"].get(f"{key}_interval")
+        return "" if values is None else f"[{', '.join(map(_three_digits, values))}]"
+
+    heading = f"x {key.removeprefix('ratio_to_')}"
+    return _Column(heading, 1, _figure(ratio)), _Column("95 %", 5, _figure(interval))
+
+
+@_figure
+def _rate(result: _Result) -> str:
     """Messages a second at the median: of a stream, or of a caller who waits for each answer."""
-    if "throughput" not in result and "method" not in result["metadata"]:
+    median_ns = result["metrics"]["median_ns"]
+    if not median_ns or ("throughput" not in result and "method" not in result["metadata"]):
         return ""
-    rate = 1e9 / result["metrics"]["median_ns"]
     for scale, unit in ((1e6, " M"), (1e3, " k")):
-        if rate >= scale:
-            return f"{_three_digits(rate / scale)}{unit}"
-    return _three_digits(rate)
+        if 1e9 / median_ns >= scale:
+            return f"{_three_digits(1e9 / median_ns / scale)}{unit}"
+    return _three_digits(1e9 / median_ns)
 
 
-def _processor_time(result: Mapping[str, Any]) -> str:
+@_figure
+def _processor_time(result: _Result) -> str:
     keys = ("client_cpu_ns_per_message", "server_cpu_ns_per_message")
     metadata = result["metadata"]
     return human_ns(sum(metadata[key] for key in keys)) if keys[0] in metadata else ""
 
 
-def _ratio_to(what: str) -> Callable[[Mapping[str, Any]], str]:
-    def text(result: Mapping[str, Any]) -> str:
-        metadata = result["metadata"]
-        ratio = metadata.get(f"ratio_to_{what}")
-        if ratio is None:
-            return ""
-        interval = metadata.get(f"ratio_to_{what}_interval")
-        between = "" if interval is None else f" [{', '.join(map(_three_digits, interval))}]"
-        return f"{_three_digits(ratio)}{between}"
-
-    return text
-
-
-def _tail(result: Mapping[str, Any]) -> str:
+@_figure
+def _tail(result: _Result) -> str:
     ratio = result["metadata"].get("tail_to_median_ratio")
     return "" if ratio is None else _three_digits(ratio)
 
 
-def _failures(result: Mapping[str, Any]) -> str:
-    failures = result["metadata"].get("failures")
-    return "" if failures is None else str(sum(failures.values()))
+def _failures(result: _Result) -> str:
+    return str(sum((result["metadata"].get("failures") or {}).values()) or "")
 
 
-def _samples(result: Mapping[str, Any]) -> str:
+def _samples(result: _Result) -> str:
     metadata = result["metadata"]
-    return str(metadata.get("samples", result["iterations"] // metadata.get("number", 1)))
+    return str(metadata.get("samples") or result["iterations"] // metadata["number"])
 
 
-# Left out of a narrow terminal, in this order.
-_DISPENSABLE = (
-    "processes",
-    "samples",
-    "p95",
-    "x floor [95 %]",
-    "CPU/message",
-    "warnings",
-    "p99",
-    "messages/s",
-    "failed",
-    "p99/median",
-)
-_FREE = 250
+def _said(result: _Result) -> list[str]:
+    metadata = result["metadata"]
+    invalid = metadata.get("invalid")
+    return [*([f"{_INVALID}: {invalid}"] if invalid else []), *metadata["warnings"]]
 
-_COLUMNS = (
-    _Column("median", _metric("median_ns")),
-    _Column("p95", _metric("p95_ns")),
-    _Column("p99", _metric("p99_ns")),
-    _Column("messages/s", _rate),
-    _Column("CPU/message", _processor_time),
-    _Column("x floor [95 %]", _ratio_to("floor")),
-    _Column("x ring [95 %]", _ratio_to("ring")),
-    _Column("x spawn [95 %]", _ratio_to("spawn")),
-    _Column("p99/median", _tail),
-    _Column("failed", _failures),
-    _Column("samples", _samples),
-    _Column("processes", lambda result: str(result["metadata"].get("processes") or "")),
-    _Column("warnings", lambda result: str(len(result["metadata"]["warnings"]))),
-)
+
+def _by_kind(texts: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        found.setdefault(kind_of(text), []).append(text)
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status."""
+    """Runs the command; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.table", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true", help="print it as Markdown")
@@ -169,7 +292,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in options.files:
         try:
             document = orjson.loads(path.read_bytes())
-            results_table([document])
+            markdown_table([document])
+            lines([document], 80)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             print(f"table: {path}: not a benchmark result file: {error}", file=sys.stderr)
             status = 1
@@ -178,25 +302,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if documents and options.markdown:
         print(markdown_table(documents))
     elif documents:
-        _print(documents)
+        print_results(documents)
     return status
-
-
-def print_table(paths: Iterable[Path]) -> None:
-    """Print what exported files say."""
-    _print([orjson.loads(path.read_bytes()) for path in paths])
-
-
-def _print(documents: Sequence[Mapping[str, Any]]) -> None:
-    console = Console()
-    width = console.width if console.is_terminal else None
-    if width is None:
-        console = Console(width=_FREE)
-    by_category: dict[str, list[Mapping[str, Any]]] = {}
-    for document in documents:
-        by_category.setdefault(document["results"][0]["category"], []).append(document)
-    for together in by_category.values():
-        console.print(results_table(together, width))
 
 
 def _three_digits(value: float) -> str:

@@ -7,62 +7,50 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+UNKNOWN = "unknown"
+NOT_BUILT = "the package is not built: run `make build`, then use .venv/bin/python"
 _PACKAGE = ROOT / "aetherless_py"
 _SOURCES = ("*.pyx", "*.pxd", "*.c", "*.h")
 
 
-class NoCommitError(Exception):
-    """The tree is no git checkout with a commit; the message says why."""
-
-
 def commit() -> str:
-    """The hash of the tree's commit.
-
-    Raises:
-        NoCommitError: there is none.
-    """
-    found = _git("rev-parse", "HEAD")
-    if found.returncode != 0:
-        raise NoCommitError(f"{ROOT}: needs a git checkout with a commit: {found.stderr.strip()}")
-    return found.stdout.strip()
+    """The hash of the tree's commit; `UNKNOWN` without one, or without git."""
+    return _git("rev-parse", "HEAD").strip() or UNKNOWN
 
 
-def doubts() -> list[str]:
+def warnings() -> list[str]:
     """Why what is measured may not be what that commit holds."""
     found = []
-    changed = _git("status", "--porcelain", "--untracked-files=no").stdout.splitlines()
+    changed = _git("status", "--porcelain", "--untracked-files=no").splitlines()
     if changed:
         found.append(f"the working tree differs from its commit in {len(changed)} files")
-    where = subprocess.run(
-        [sys.executable, "-P", "-c", "import aetherless_py; print(aetherless_py.__file__)"],
-        capture_output=True, text=True, cwd="/",
-    ).stdout.strip()  # fmt: skip
-    if not where:
-        found.append("the package is not installed: run `make build`")
-    elif Path(where).parent != _PACKAGE:
-        found.append(f"the package measured is that of {Path(where).parent}")
-    elif _newest(*_SOURCES) > _oldest("*.so"):
+    package = measured_package()
+    if package is not None and package != _PACKAGE:
+        found.append(f"the package measured is that of {package}")
+    elif max(_changed(*_SOURCES), default=0.0) > min(_changed("*.so"), default=0.0):
         found.append("the build is older than its sources: run `make build`")
     return found
 
 
-def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["git", "-C", str(ROOT), *arguments]
+def measured_package() -> Path | None:
+    """Where measuring processes find the package; None where they find none that is built."""
+    code = "import aetherless_py.shm; print(aetherless_py.__path__[0])"
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; nothing where it fails, or where there is none."""
     try:
-        return subprocess.run(command, capture_output=True, text=True)
-    except OSError as error:  # there is no git here
-        return subprocess.CompletedProcess(command, 127, "", str(error))
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
-def _moments(*patterns: str) -> list[float]:
-    built = {path.with_suffix(".c") for path in _PACKAGE.rglob("*.pyx")}
-    paths = {path for pattern in patterns for path in _PACKAGE.rglob(pattern)} - built
+def _changed(*patterns: str) -> list[float]:
+    """When files of the package were changed, but for C that is made of Cython."""
+    made = {path.with_suffix(".c") for path in _PACKAGE.rglob("*.pyx")}
+    paths = {path for pattern in patterns for path in _PACKAGE.rglob(pattern)} - made
     return [path.stat().st_mtime for path in paths]
-
-
-def _newest(*patterns: str) -> float:
-    return max(_moments(*patterns), default=0.0)
-
-
-def _oldest(*patterns: str) -> float:
-    return min(_moments(*patterns), default=0.0)

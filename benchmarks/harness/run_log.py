@@ -10,32 +10,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.harness.asv_config import results_folder
 from benchmarks.harness.result import Result
 
-# The folder that is written to, where that is not the one in asv's store.
 FOLDER_VARIABLE = "AETHERLESS_RUN_LOG"
 FOLDER = "run_log"
-# asv takes the benchmarks from the working tree, where its configuration lies.
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def folder() -> Path | None:
-    """Where this process's results go: the variable's folder, else asv's store, else nowhere.
-
-    Raises:
-        ConfigError: asv runs us, but its configuration cannot be read.
-    """
-    if named := os.environ.get(FOLDER_VARIABLE):
-        return Path(named)
-    configured = os.environ.get("ASV_CONF_DIR")
-    if configured is None and "asv_runner" not in sys.modules:
-        return None
-    return results_folder(Path(configured or ROOT)) / FOLDER
+    """Where this process's results go, if anywhere: the folder that asv's plugin has named."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else None
 
 
 def append(result: Result, to: Path) -> None:

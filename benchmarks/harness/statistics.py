@@ -7,6 +7,7 @@ the level of processes, since samples of one process are correlated (Kalibera & 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -50,6 +51,7 @@ def enough_beyond(count: int, percent: float) -> bool:
     return count - _rank(count, percent) >= SAMPLES_BEYOND
 
 
+@functools.lru_cache(maxsize=1024)
 def _rank(count: int, percent: float) -> int:
     # Rounded first: 0.95 * 100 is a little more than 95 in binary.
     return max(1, math.ceil(round(percent * count / 100, 9)))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -21,11 +19,6 @@ TEMPLATES = Path(asv.__file__).parent / "www"
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| `([^`]+)` \| `([0-9a-f]{64})` \|$", re.M)
 
 
-def _sri(content: bytes, algorithm: str = "sha256") -> str:
-    digest = hashlib.new(algorithm, content).digest()
-    return f"{algorithm}-{base64.b64encode(digest).decode()}"
-
-
 @pytest.fixture
 def html_dir(tmp_path: Path) -> Path:
     return Path(shutil.copytree(TEMPLATES, tmp_path / "html"))
@@ -34,9 +27,8 @@ def html_dir(tmp_path: Path) -> Path:
 def test_no_remote_load_is_left(html_dir: Path) -> None:
     before = offline.remote_loads(html_dir)
     assert {url for _, url in before} == set(offline.VENDORED)
-    warnings: list[str] = []
-    assert offline.make_offline(html_dir, warnings.append) == len(before)
-    assert warnings == []
+    for _ in range(2):  # a second time finds nothing to do
+        offline.make_offline(html_dir, pytest.fail)
     assert offline.remote_loads(html_dir) == []
     page = (html_dir / "index.html").read_text("utf-8")
     # A scan that shares nothing with the module: all that is left is one link to follow.
@@ -46,28 +38,13 @@ def test_no_remote_load_is_left(html_dir: Path) -> None:
     assert page.count('="vendor/') == len(offline.VENDORED)
 
 
-def test_an_integrity_stays_only_where_it_holds(html_dir: Path) -> None:
+def test_what_a_browser_would_check_goes_and_the_rest_of_a_tag_stays(html_dir: Path) -> None:
     offline.make_offline(html_dir, pytest.fail)
     tags = re.findall(r"<[^>]*vendor/[^>]*>", (html_dir / "index.html").read_text("utf-8"))
-    kept = {}
+    assert len(tags) == len(offline.VENDORED)
     for tag in tags:
-        name = re.search(r'"vendor/([^"]+)"', tag)
-        integrity = re.search(r'integrity="([^"]+)"', tag)
-        assert name
-        if "link" not in tag:
-            assert 'onerror="js_load_failure()"' in tag
-        if integrity:
-            content = (html_dir / "vendor" / name[1]).read_bytes()
-            assert integrity[1] == _sri(content, integrity[1].partition("-")[0])
-        kept[name[1].partition("/")[0]] = bool(integrity)
-    assert kept == {
-        "jquery": True,
-        "bootstrap": True,
-        "blueimp-md5": True,
-        "flot-orderbars": True,
-        "flot": False,
-        "stupid-table-plugin": False,
-    }
+        assert not re.search("integrity|crossorigin|referrerpolicy", tag)
+        assert 'rel="stylesheet"' in tag or 'onerror="js_load_failure()"' in tag
 
 
 def test_vendor_md_names_every_file() -> None:
@@ -107,74 +84,40 @@ def test_a_missing_copy_is_left_with_a_warning(html_dir: Path, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     before = (html_dir / "index.html").read_bytes()
     warnings: list[str] = []
-    assert offline.make_offline(html_dir, warnings.append, tmp_path / "empty") == 0
+    offline.make_offline(html_dir, warnings.append, tmp_path / "empty")
     assert len(warnings) == len(offline.VENDORED)
     assert (html_dir / "index.html").read_bytes() == before
 
 
-def test_pages_in_folders_quotes_and_line_ends(tmp_path: Path) -> None:
+def test_pages_in_folders_and_quotes(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     (tmp_path / "v" / "a.js").write_bytes(b"a")
     page = tmp_path / "html" / "sub" / "p.html"
     page.parent.mkdir(parents=True)
-    comment = '<!-- <img src="https://x.example/a"> -->'
-    page.write_bytes(
-        f"{comment}\r\n<b>\xe9</b><SCRIPT\r\n SRC='//x.example/a.js' defer></SCRIPT>"
-        "<img src=https://x.example/a.js><a href='https://x.example/'>".encode()
+    page.write_text(
+        "<b>\xe9</b><SCRIPT\n SRC='//x.example/a.js' defer></SCRIPT>"
+        "<img src=https://x.example/a.js><a href='https://x.example/'>",
+        "utf-8",
     )
     urls = {"//x.example/a.js": "a.js", "https://x.example/a.js": "a.js"}
-    assert offline.make_offline(tmp_path / "html", pytest.fail, tmp_path / "v", urls) == 2
-    assert (
-        page.read_bytes()
-        == (
-            f'{comment}\r\n<b>\xe9</b><SCRIPT SRC="../vendor/a.js" defer></SCRIPT>'
-            "<img src=\"../vendor/a.js\"><a href='https://x.example/'>"
-        ).encode()
+    offline.make_offline(tmp_path / "html", pytest.fail, tmp_path / "v", urls)
+    assert page.read_text("utf-8") == (
+        '<b>\xe9</b><SCRIPT\n SRC="../vendor/a.js" defer></SCRIPT>'
+        "<img src=\"../vendor/a.js\"><a href='https://x.example/'>"
     )
 
 
 @pytest.mark.parametrize(
-    ("markup", "found"),
+    ("name", "text"),
     [
-        ('<img srcset="https://x.example/1 1x, local 2x">', 1),
-        ('<p style="background: url(//x.example/1)">', 1),
-        ("<style>@import 'https://x.example/1';</style>", 1),
-        ("<style>/* url(https://x.example/1) */</style>", 0),
-        ('<link rel="shortcut icon" href="http://x.example/1">', 1),
-        ('<link rel="canonical" href="http://x.example/1">', 0),
-        ('<script>"<img src=https://x.example/1>"</script>', 0),
+        ("p.html", "<style>@import 'https://x.example/f.woff';</style>"),
+        ("p.html", '<p style="background: url(//x.example/f.woff)">'),
+        ("p.html", '<link rel="shortcut icon" href="http://x.example/f.woff">'),
+        ("s.css", "a{b:url('https://x.example/f.woff')} c{d:url(../e.png)}"),
     ],
 )
-def test_what_counts_as_a_load(tmp_path: Path, markup: str, found: int) -> None:
-    (tmp_path / "p.html").write_text(markup)
-    assert len(offline.remote_loads(tmp_path)) == found
-
-
-def test_a_load_in_css_is_found(tmp_path: Path) -> None:
-    (tmp_path / "s.css").write_text("a{b:url('https://x.example/f.woff')} c{d:url(../e.png)}")
-    assert offline.remote_loads(tmp_path) == [("s.css", "https://x.example/f.woff")]
-
-
-def test_integrity_follows_the_strongest_algorithm() -> None:
-    good, bad = _sri(b"x", "sha512"), _sri(b"y", "sha512")
-    assert offline.integrity_holds(f"{_sri(b'y')} {good} {bad}", b"x")
-    assert not offline.integrity_holds(f"{_sri(b'x')} {bad}", b"x")
-    assert not offline.integrity_holds("sha256-A", b"x")
-    assert offline.integrity_holds("", b"x")
-
-
-def test_asv_finds_the_publisher(html_dir: Path) -> None:
-    from asv.plugin_manager import PluginManager
-    from asv.publishing import OutputPublisher
-    from asv.util import iter_subclasses
-
-    manager = PluginManager()
-    manager.import_plugin(".tools.publish.offline")
-    ordered = sorted(iter_subclasses(OutputPublisher), key=lambda publisher: publisher.order)
-    assert ordered[-1] is offline.OfflinePublisher
-    # A second run finds nothing to do, and the publisher makes no tab of the page.
-    conf = SimpleNamespace(html_dir=str(html_dir))
-    for _ in range(2):
-        offline.OfflinePublisher.publish(conf, None, None, None, None)
-    assert offline.remote_loads(html_dir) == []
-    assert (offline.OfflinePublisher.name, offline.OfflinePublisher.button_label) == (None, None)
+def test_what_counts_as_a_load(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    [(found, url)] = offline.remote_loads(tmp_path)
+    assert found == name
+    assert url.endswith("//x.example/f.woff")

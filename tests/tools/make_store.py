@@ -119,15 +119,6 @@ def write_result(
     return path
 
 
-def write_journal(store: Path, records: list[dict[str, Any] | str]) -> Path:
-    folder = store / "journal"
-    folder.mkdir(exist_ok=True)
-    path = folder / "run.jsonl"
-    lines = [text if isinstance(text, str) else json.dumps(text) for text in records]
-    path.write_text("".join(line + "\n" for line in lines))
-    return path
-
-
 def make_large_store(store: Path, files: int, benchmarks: int, samples: int) -> None:
     """Latencies of whole nanoseconds, as a clock gives them, stored in seconds."""
     draw = random.Random(1)

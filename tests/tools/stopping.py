@@ -23,7 +23,7 @@ def starts(arguments: list[str], temporary: Path) -> Iterator[subprocess.Popen[s
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=with_all_signals,
     )  # fmt: skip
     try:
@@ -34,10 +34,13 @@ def starts(arguments: list[str], temporary: Path) -> Iterator[subprocess.Popen[s
             process.wait()
 
 
-def stop_while_measuring(process: subprocess.Popen[str], number: int) -> str:
-    """Sends the signal as soon as something is measured; gives what the command said on stderr.
+def stop_while_measuring(process: subprocess.Popen[str], number: int) -> tuple[str, str]:
+    """Sends the signal as soon as something is measured; gives what the command said.
 
     All that it had started is gone afterwards.
+
+    Returns:
+        What it printed to standard output, and to standard error.
     """
     ends = time.monotonic() + WATCHDOG_S
     family: list[psutil.Process] = []
@@ -47,10 +50,10 @@ def stop_while_measuring(process: subprocess.Popen[str], number: int) -> str:
         assert process.poll() is None, "it ended before it measured"
         family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
-    _, shown = process.communicate(timeout=WATCHDOG_S)
+    told = process.communicate(timeout=WATCHDOG_S)
     _, alive = psutil.wait_procs(family, timeout=20)
     assert not alive
-    return shown
+    return told
 
 
 def with_all_signals() -> None:

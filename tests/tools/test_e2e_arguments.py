@@ -54,7 +54,7 @@ def test_targets(written: str, place: str, path: str, tls: bool) -> None:
         (["--target", "http://example.org:0/"], "port 0: give one from 1 to 65535"),
         (["--target", "http://[::1/"], "'http://[::1/': Invalid IPv6 URL"),
         (["--target", "http://a\\b/"], "give a name or an address"),
-        ([*TARGET, "--workload", "nope"], "--workload nope: there is none; give noop, echo"),
+        ([*TARGET, "--workload", "nope"], "--workload nope: there is none; give 010.sleep, "),
         ([*TARGET, "--workload", "echo:3"], "--workload echo:3: the variants are bytes=1024"),
         ([*TARGET, "--workload", "echo:"], "--workload echo:: the variants are bytes=1024"),
         ([*TARGET, "--workload", "none:x"], "--workload none:x: none has no variants"),

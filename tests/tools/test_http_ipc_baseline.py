@@ -1,40 +1,44 @@
-"""The baseline script: a real run, and bad arguments."""
+"""The baseline script of the ways between processes: a real run, bad arguments, an interruption."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import pytest
 
+from benchmarks import ipc
 from tests.tools.stopping import starts, stop_while_measuring
-from tools import http_ipc_baseline, report
+from tools.command import run
+from tools.http_ipc_baseline import METHODS, SCRIPT, rows
 
 
-@pytest.mark.slow
+def test_it_measures_the_traditional_ways_at_all_sizes_and_nothing_else() -> None:
+    assert [row.name for row in rows()] == [
+        f"ipc_{method}_{size}" for method in METHODS for size in ipc.SIZES
+    ]
+
+
 def test_a_real_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(http_ipc_baseline, "SIZES", [64, 1024])
+    monkeypatch.setattr(ipc, "SIZES", [64, 1024])
     output = tmp_path / "results"
-    assert http_ipc_baseline.SCRIPT.main(["--iterations", "70", "--output", str(output)]) == 0
+    arguments = ["--iterations", "70", "--rounds", "3", "--output", str(output)]
+    assert SCRIPT.main(arguments) == 0
     [path] = output.iterdir()
     assert path.name.startswith("ipc_baseline_2")
-    document = json.loads(path.read_text())
-    report.validate(document)
-    names = [result["name"] for result in document["results"]]
-    assert names == [
-        f"ipc_{method}_{size}" for method in ("http_json", "unix_socket", "tcp")
-        for size in (64, 1024)
-    ]  # fmt: skip
-    for result in document["results"]:
+    results = json.loads(path.read_text())["results"]
+    assert [result["name"] for result in results] == [row.name for row in rows()]
+    for result in results:
         assert result["category"] == "ipc" and result["iterations"] == 210
         assert result["metadata"]["processes"] == 3
         assert {"median_ns", "p95_ns"} <= set(result["metrics"])
         assert "p99_ns" not in result["metrics"], "210 samples do not carry it"
-    assert "ipc_tcp_1024" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert str(path) in shown.out and "tcp" in shown.out
+    assert shown.err.startswith("6 rows, 3 rounds: about ")  # without the partners of ratios
 
 
 @pytest.mark.parametrize(
@@ -43,26 +47,35 @@ def test_a_real_run(
         (["--iterations", "0"], "give a number from 1 to 1000000"),
         (["--iterations", str(10**13)], "give a number from 1 to 1000000"),
         (["--iterations", "x"], "give a number from 1 to 1000000"),
-        (["--output", __file__], "cannot be made or written to"),
-        (["--output", "/proc/aetherless/below"], "cannot be made or written to"),
+        (["--rounds", "0"], "give a number from 1 to 1000"),
     ],
 )
 def test_bad_arguments(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        http_ipc_baseline.SCRIPT.main(arguments)
+        SCRIPT.main(arguments)
     assert end.value.code == 2
     shown = capsys.readouterr().err
     assert words in shown and shown.count("\n") == 1
 
 
+@pytest.mark.parametrize("output", [__file__, "/proc/aetherless/below"])
+def test_an_output_that_cannot_be_written(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(SCRIPT.name, lambda: SCRIPT.main(["--output", output])) == 2
+    shown = capsys.readouterr().err
+    assert "cannot be made or written to" in shown and shown.count("\n") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: int) -> None:
-    arguments = ["-m", "tools.http_ipc_baseline", "--output", str(tmp_path / "data")]
-    with starts(arguments, tmp_path) as process:
-        shown = stop_while_measuring(process, number)
+def test_a_run_that_is_stopped_leaves_only_what_is_complete(tmp_path: Path, number: int) -> None:
+    output, temporary = tmp_path / "data", tmp_path / "temporary"
+    temporary.mkdir()
+    with starts(["-m", "tools.http_ipc_baseline", "--output", str(output)], temporary) as process:
+        _, said = stop_while_measuring(process, number)
     assert process.returncode == 128 + number
-    assert shown.rstrip().endswith("http_ipc_baseline: interrupted; nothing was written")
-    assert "Traceback" not in shown
-    assert not os.listdir(tmp_path)
+    _, line = said.splitlines()  # the first says how long it would have taken
+    assert line.startswith("http_ipc_baseline: interrupted; measured until then: ")
+    assert not list(temporary.iterdir())
+    for path in output.iterdir() if output.exists() else ():
+        assert json.loads(path.read_text())["run"]["interrupted"] is True

@@ -25,11 +25,10 @@ PYTHON = """#!/bin/bash
 case "$*" in
     *--list*)
         [[ ! -e no_list ]] || exit 1
-        printf '%s benchmarks/x.py\\n' ring_buffer ipc cold_start e2e
+        printf '%s\\n  module.Class(parameter)\\n    a_row\\n' ring_buffer ipc cold_start e2e
         exit 0 ;;
 esac
 echo "$*" >>calls
-cat >/dev/null
 [[ ! -e stop || $* != *ipc* ]] || {
     trap 'kill $!; touch put_away; exit 143' TERM
     sleep 600 &
@@ -79,7 +78,7 @@ def test_every_part_is_run_into_one_folder(root: Path) -> None:
     out = f"--output {root / 'out'}"
     assert parts == [
         *(f"-m tools.run_benchmarks --quick --category {name} {out}" for name in CATEGORIES),
-        f"-m tools.http_ipc_baseline --iterations 20 {out}",
+        f"-m tools.http_ipc_baseline --iterations 3 {out}",
         f"-m tools.cold_start_baseline --iterations 3 {out}",
     ]
     files = sorted(str(each) for each in (root / "out").iterdir())
@@ -104,6 +103,16 @@ def test_a_part_that_fails_costs_nothing_of_the_others(root: Path, bad: str, nam
     assert len(calls(root)) == 7
     [folder] = (root / "data").iterdir()
     assert len(list(folder.iterdir())) == 6
+
+
+def test_without_quick_it_is_the_study(root: Path) -> None:
+    out = f"--output {root / 'out'}"
+    assert run_all(root, *out.split()).returncode == 0
+    assert calls(root)[:-1] == [
+        *(f"-m tools.run_benchmarks --study --category {name} {out}" for name in CATEGORIES),
+        f"-m tools.http_ipc_baseline {out}",
+        f"-m tools.cold_start_baseline {out}",
+    ]
 
 
 def test_categories_that_cannot_be_listed_are_a_failure(root: Path) -> None:

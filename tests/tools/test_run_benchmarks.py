@@ -1,4 +1,4 @@
-"""The runner: its arguments, and one real run of it."""
+"""The runner: its arguments, and real runs of it."""
 
 from __future__ import annotations
 
@@ -7,42 +7,68 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import tempfile
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks import ipc
-from tests.tools.stopping import starts, stop_while_measuring
-from tools import export, quick, report, run_benchmarks, working_tree
+from benchmarks import suites
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.selection import Selection
+from benchmarks.harness.session import Turn
+from benchmarks.ring_buffer import RingTrial
+from tests.tools.stopping import ROOT, starts, stop_while_measuring
+from tools import measuring, working_tree
+from tools.command import run
+from tools.run_benchmarks import main
+
+ONE = ["--category", "ring_buffer", "--bench", r"^ring_buffer_many_64$"]
+SHORT = ["--rounds", "3", "--iterations", "7"]
 
 
-def test_the_list_names_every_suite(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_benchmarks.main(["--list"]) == 0
-    shown = capsys.readouterr().out
-    for category, module in run_benchmarks.suites().items():
-        assert re.search(rf"^{category}\s+benchmarks/{module}\.py$", shown, re.MULTILINE)
-    assert "ring_buffer" in shown
+def _run(*arguments: str | Path) -> int:
+    return run("run_benchmarks", lambda: main([str(each) for each in arguments]))
+
+
+def test_the_list_names_every_row_of_what_was_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list", "--category", "ring_buffer"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "ring_buffer",
+        "  ring_buffer.Latency.track_time(operation, payload_size_bytes)",
+    ]
+    rows = suites.rows(Selection.TRACKING, ["ring_buffer"])
+    assert [line[4:] for line in lines if line[:4] == "    "] == [row.name for row in rows]
+    assert main(["--list", "--quick", *ONE]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["    ring_buffer_many_64"]
+
+
+def test_the_list_begins_each_category_with_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    shown = re.findall(r"^\S.*$", capsys.readouterr().out, re.MULTILINE)
+    assert shown == list(suites.MODULES)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--category", "ring"], "--category ring: no such category; known are ring_buffer"),
-        (["--output", __file__], "cannot be made or written to"),
+        (["--bench", "no_such_row"], "no row of the tracking selection fits; --list lists them"),
+        (["--bench", "("], "--bench (: no regular expression"),
+        (["--output", __file__], f"--output {__file__}: cannot be made or written to"),
         (["--output", f"{__file__}/below"], "cannot be made or written to"),
         (["--output", "/proc/aetherless/below"], "cannot be made or written to"),
+        (["--history", __file__], f"--history {__file__}: cannot be made or written to"),
     ],
 )
-def test_bad_arguments_get_one_line(
+def test_what_makes_no_sense_gets_one_line(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_benchmarks.main(arguments) == 2
+    assert _run("--category", "ring_buffer", *arguments) == 2
     shown = capsys.readouterr().err
-    assert words in shown
+    assert shown.startswith("run_benchmarks: ") and words in shown
     assert shown.count("\n") == 1
 
 
@@ -50,116 +76,105 @@ def test_bad_arguments_get_one_line(
     "arguments",
     [
         ["--iterations", "many"], ["--iterations", "0"], ["--iterations", str(1 << 64)],
-        ["--quik"], ["stray"],
+        ["--rounds", "-1"], ["--rounds", "1001"], ["--quik"], ["stray"], ["--quick", "--study"],
+        ["--category", "ring"],
     ],
 )  # fmt: skip
 def test_arguments_that_cannot_be_parsed(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        run_benchmarks.main(arguments)
+        main(arguments)
     assert end.value.code == 2
-    assert capsys.readouterr().err.startswith("run_benchmarks: ")
+    shown = capsys.readouterr().err
+    assert shown.startswith("run_benchmarks: ") and shown.count("\n") == 1
 
 
-def test_the_quick_pass_takes_samples_of_each_suite() -> None:
-    for category, module in run_benchmarks.suites().items():
-        chosen = re.compile(quick.pattern([category]))
-        assert chosen.search(f"{module}.Write.track_write(64)") or category != "ring_buffer"
-        assert not chosen.search(f"{module}.Asv.time_roundtrip(64)")
-
-
-def test_the_quick_pass_asks_for_what_its_sitting_measures() -> None:
-    calls, streams = ipc.quick_part(
-        dict.fromkeys(ipc.ROUNDTRIP_METHODS, ipc.QUICK_SIZES),
-        dict.fromkeys(ipc.STREAM_METHODS, ipc.QUICK_STREAM_SIZES),
-    )
-    chosen = re.compile(quick.pattern(["ipc"]))
-    for suite, methods, sizes in (
-        ("RoundTrip.track_roundtrip", calls, ipc.SIZES),
-        ("OneWay.track_oneway", streams, ipc.STREAM_SIZES),
-    ):
-        assert all(isinstance(size, int) for size in sizes)
-        for method, measured in methods.items():
-            asked = [size for size in sizes if chosen.search(f"ipc.{suite}({method!r}, {size})")]
-            assert asked == (measured if isinstance(measured, list) else []), (suite, method)
-    left_out = {method for method, sizes in calls.items() if isinstance(sizes, str)}
-    assert left_out == set(ipc.QUICK_WITHOUT)
-    assert all(ipc.QUICK_SIZES[0] in calls[method] for method in calls if method not in left_out)
-
-
-def test_asv_serves_only_where_its_socket_fits() -> None:
-    with socket.socket(socket.AF_UNIX) as listener, tempfile.TemporaryDirectory() as folder:
-        for length in range(len(folder) + 2, 100):
-            temporary = folder + "/" + "x" * (length - len(folder) - 1)
-            served = quick.launch_method(temporary) == "forkserver"
-            path = Path(f"{temporary}/asv-forkserver-12345678/socket")
-            assert served == (len(str(path)) <= 107)
-        path.parent.mkdir(parents=True)
-        with pytest.raises(OSError, match="too long"):
-            listener.bind(str(path))
-
-
-def test_one_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(quick.PATTERNS, "ring_buffer", r"^ring_buffer\.Many\.track_many\(64\)$")
+def test_one_real_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "not" / "there" / "yet"
-    home_before = _machine_file()
-    assert (
-        run_benchmarks.main(
-            ["--quick", "--category", "ring_buffer", "--iterations", "7", "--output", str(output)]
-        )
-        == 0
-    )
+    assert _run("--quick", *ONE, *SHORT, "--output", output) == 0
     [path] = output.iterdir()
     document = json.loads(path.read_text())
-    report.validate(document)
     [result] = document["results"]
     assert result["name"] == "ring_buffer_many_64"
     assert result["metadata"]["processes"] == 3
-    assert result["iterations"] == 3 * 7 * 100
+    assert result["iterations"] == 3 * 7 * result["metadata"]["number"]
     assert document["system_info"]["cpu_cores"] == psutil.cpu_count()
-    assert _machine_file() == home_before or home_before is None
+    told = document["run"]
+    assert (told["selection"], told["rounds"], told["interrupted"]) == ("quick", 3, False)
+    shown = capsys.readouterr()
+    assert str(path) in shown.out and "ring_buffer_many_64" in shown.out
+    assert re.fullmatch(r"1 row, 3 rounds: about \d+ s\n", shown.err)
 
 
 def test_what_cannot_be_measured_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(quick.PATTERNS, "ring_buffer", r"^ring_buffer\.Many\.track_many")
-    (tmp_path / "aetherless_py").mkdir()
-    (tmp_path / "aetherless_py/__init__.py").write_text("raise ImportError('it\\'s broken')")
-    monkeypatch.setenv("ASV_PYTHONPATH", str(tmp_path))  # before what is installed
-    output = tmp_path / "data"
-    arguments = ["--quick", "--category", "ring_buffer", "--output", str(output)]
-    assert run_benchmarks.main(arguments) == 1  # there is nothing else
-    said = capsys.readouterr().out.splitlines()
-    assert said == ["n/a: this commit's package has no ring: it's broken"]
+    monkeypatch.setattr(RingTrial, "missing", lambda trial: "this commit has no ring")
+    assert _run("--quick", "--category", "ring_buffer", "--output", tmp_path / "data") == 1
+    assert re.fullmatch(
+        r"n/a: ring_buffer_write_64 and \d+ more: this commit has no ring\n",
+        capsys.readouterr().out,
+    )
+    assert not list(tmp_path.iterdir())  # there is nothing else
 
 
-def _machine_file() -> str | None:
-    path = Path.home() / ".asv-machine.json"
-    return path.read_text() if path.exists() else None
-
-
-def test_measurements_outlive_an_output_that_cannot_be_written(
+def test_what_fails_is_said_and_the_rest_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(quick.PATTERNS, "ring_buffer", r"^ring_buffer\.Many\.track_many\(64\)$")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    output = tmp_path / "data"
+    measured = RingTrial.run
+
+    def fails(trial: RingTrial, turn: Turn) -> Mapping[str, Samples]:
+        if trial.size_bytes == 4096:
+            raise RuntimeError("it broke")
+        return measured(trial, turn)
+
+    monkeypatch.setattr(RingTrial, "run", fails)
+    chosen = ["--quick", "--category", "ring_buffer", "--bench", "_many_"]
+    assert _run(*chosen, *SHORT, "--output", tmp_path) == 1
+    [path] = tmp_path.iterdir()
+    assert [each["name"] for each in json.loads(path.read_text())["results"]] == [
+        "ring_buffer_many_64"
+    ]
+    said = capsys.readouterr().err
+    assert "run_benchmarks: failed: ring_buffer_many_4096: ring_buffer_many_4096: it broke" in said
+
+
+def test_results_outlive_an_output_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(working_tree, "ROOT", tmp_path)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(report, "write_atomically", full)
-    arguments = ["--quick", "--category", "ring_buffer", "--iterations", "3", "--output"]
-    assert run_benchmarks.main([*arguments, str(output)]) == 1
+    monkeypatch.setattr(measuring, "write", full)
+    assert _run(*ONE, *SHORT, "--output", tmp_path / "data") == 1
     said = capsys.readouterr().err
-    monkeypatch.undo()
-    found = re.search(r"are kept, export them with python -m tools.export (--store \S+)", said)
+    found = re.search(r"are kept: python -m tools.export --store '(.+)' --output DIR", said)
     assert found, said
-    assert export.main([*found[1].split(), "--output", str(output)]) == 0
-    [path] = output.iterdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.export", "--store", found[1], "--output", tmp_path / "data"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    [path] = (tmp_path / "data").iterdir()
     assert json.loads(path.read_text())["results"][0]["name"] == "ring_buffer_many_64"
+
+
+def test_a_history_is_kept_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    arguments = [*ONE, *SHORT, "--output", str(tmp_path / "data"), "--history", str(store)]
+    monkeypatch.setattr(working_tree, "warnings", lambda: ["the working tree differs"])
+    assert _run(*arguments) == 0
+    said = capsys.readouterr().err
+    assert f"not added to the history in {store}: the working tree differs" in said
+    assert not store.exists()
+    monkeypatch.setattr(working_tree, "warnings", list)
+    assert _run(*arguments) == 0
+    assert (store / "benchmarks.json").is_file()
 
 
 def test_what_makes_the_measured_tree_doubtful_is_said(
@@ -172,31 +187,58 @@ def test_what_makes_the_measured_tree_doubtful_is_said(
     os.utime(package / "a.so", (1, 1))
     git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
     monkeypatch.setattr(working_tree, "ROOT", tmp_path)
-    with pytest.raises(working_tree.NoCommitError, match="needs a git checkout"):
-        working_tree.commit()
+    assert working_tree.commit() == working_tree.UNKNOWN
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
         subprocess.run([*git, *arguments], check=True)
     assert len(working_tree.commit()) == 40
-    assert not [doubt for doubt in working_tree.doubts() if "differs" in doubt]
+    assert not [each for each in working_tree.warnings() if "differs" in each]
     (package / "a.pyx").write_text("changed")
-    assert "the working tree differs from its commit in 1 files" in working_tree.doubts()
-    assert "the build is older than its sources: run `make build`" not in working_tree.doubts()
     monkeypatch.setattr(working_tree, "_PACKAGE", package)
-    assert any("the package measured is that of" in doubt for doubt in working_tree.doubts())
-    assert working_tree._newest("*.pyx") > working_tree._oldest("*.so")
+    said = working_tree.warnings()
+    assert "the working tree differs from its commit in 1 files" in said
+    assert any("the package measured is that of" in each for each in said)
+    monkeypatch.setattr(working_tree, "measured_package", lambda: package)
+    assert "the build is older than its sources: run `make build`" in working_tree.warnings()
 
 
-@pytest.mark.slow
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(working_tree.commit()) == 40
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert working_tree.commit() == working_tree.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
-def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: int, status: int) -> None:
+def test_a_run_that_is_stopped_leaves_only_what_is_complete(
+    tmp_path: Path, number: int, status: int
+) -> None:
+    output, temporary = tmp_path / "data", tmp_path / "temporary"
+    temporary.mkdir()
     arguments = ["-m", "tools.run_benchmarks", "--quick", "--category", "ring_buffer"]
-    with starts([*arguments, "--output", str(tmp_path / "data")], tmp_path) as process:
-        shown = stop_while_measuring(process, number)
+    with starts([*arguments, "--output", str(output)], temporary) as process:
+        out, said = stop_while_measuring(process, number)
     assert process.returncode == status
-    if number != signal.SIGKILL:
-        assert shown.rstrip().endswith("run_benchmarks: interrupted; nothing was written")
-        assert "Traceback" not in shown
-        assert not list(tmp_path.iterdir())
+    if number == signal.SIGKILL:
+        assert not output.exists()
+        return
+    plan, line = said.splitlines()
+    assert re.match(r"\d+ rows, 8 rounds: about ", plan) and out == ""
+    assert line.startswith("run_benchmarks: interrupted; measured until then: ")
+    assert not list(temporary.iterdir())
+    for path in output.iterdir() if output.exists() else ():
+        assert path.suffix == ".json" and str(path) in line
+        assert json.loads(path.read_text())["run"]["interrupted"] is True
+
+
+def test_a_package_that_is_not_built_gets_one_line(tmp_path: Path) -> None:
+    (tmp_path / "aetherless_py").mkdir()
+    (tmp_path / "aetherless_py/__init__.py").write_text("raise ImportError('it is broken')")
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.run_benchmarks", *ONE, "--output", tmp_path],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("run_benchmarks: the package is not built: run `make build`")
+    assert done.stderr.count("\n") == 1

@@ -10,7 +10,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness.result import Result
 from benchmarks.harness.statistics import Floats, enough_beyond, nearest_rank
+from benchmarks.harness.warnings import warnings_of
 from benchmarks.load import outcomes
 from benchmarks.load.pooled import pooled
 from benchmarks.load.result import PERCENTS, LoadResult
@@ -21,15 +23,22 @@ from tools.e2e.results import starts
 from tools.table import human_ns
 
 
-def show(plan: Plan, runs: Sequence[LoadResult], warnings: Sequence[str]) -> None:
-    """Prints all of it."""
+def show(plan: Plan, runs: Sequence[LoadResult], result: Result | None) -> None:
+    """Prints all of it, but for what makes the result invalid: that comes last.
+
+    Args:
+        plan: what was asked for.
+        runs: what came of it.
+        result: the same in the harness's form; None where it has none.
+    """
     came = pooled(runs)
     console = Console()
     console.print(_distributions(came))
     for name, value in _facts(plan, came):
         # Texts of the target's hold no markup; nor may they.
         console.print(f"{name:12} {value}", markup=False, highlight=False)
-    for each in warnings:
+    warnings = [] if result is None else [each.text for each in warnings_of(result.rounds)]
+    for each in [*warnings, *(result.run.warnings if result else ())]:
         console.print(f"{'warning':12} {each}", markup=False, highlight=False)
 
 

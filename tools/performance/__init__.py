@@ -1,1 +1,4 @@
-"""The goals, measured: ``python -m tools.performance PART``; a file a part."""
+"""What the project promises, measured: ``python -m tools.performance``.
+
+`goals` is the table of them, `evaluate` holds results against it.
+"""

@@ -1,1 +1,1 @@
-"""What `asv publish` needs beyond asv itself."""
+"""asv's plugin, and the pages that `asv publish` makes with it."""

@@ -1,29 +1,15 @@
-"""An asv plugin: the published pages load their libraries from vendored copies.
+"""The published pages load their libraries from vendored copies, not from the internet.
 
-In asv.conf.json: "plugins": [".tools.publish.offline"]. The leading dot makes asv import
-`tools.publish.offline` with the current directory (that of asv.conf.json) first on sys.path.
-
-asv copies its page template into html_dir before any publisher runs and writes only JSON
-afterwards, so a publisher sees every page, and may change it. JavaScript that would fetch from
-elsewhere while it runs is not looked for: asv's own does not.
+JavaScript that would fetch from elsewhere while it runs is not looked for: asv's own does not.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import math
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from asv.console import log
-from asv.publishing import OutputPublisher
 
 VENDOR_DIR = Path(__file__).resolve().parent / "vendor"
 
@@ -45,146 +31,24 @@ VENDORED: Mapping[str, str] = {
     f"{_JSDELIVR}/bootstrap@3.1.1/dist/css/bootstrap.min.css": "bootstrap/css/bootstrap.min.css",
 }
 
-# The attributes by which an element loads something. A link does so only for some of its
-# relations; an anchor never does.
-_LOADS = {
-    "script": ("src",),
-    "img": ("src", "srcset"),
-    "link": ("href", "imagesrcset"),
-    "source": ("src", "srcset"),
-    "iframe": ("src",),
-    "embed": ("src",),
-    "object": ("data",),
-    "audio": ("src",),
-    "video": ("src", "poster"),
-    "track": ("src",),
-    "input": ("src",),
-    "image": ("href", "xlink:href"),
-    "use": ("href", "xlink:href"),
-}
-_LOADING_RELATIONS = frozenset(
-    {
-        "stylesheet",
-        "icon",
-        "apple-touch-icon",
-        "preload",
-        "modulepreload",
-        "prefetch",
-        "preconnect",
-        "dns-prefetch",
-        "manifest",
-    }
-)
-_REMOTE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
-_CSS_LOAD = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])\s*((?:https?:)?//[^"')\s]+)""", re.I)
-_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_ATTRIBUTE = re.compile(r"""\s+([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'=<>`]+))?""")
-
-
-class _Load(NamedTuple):
-    """A remote load: where its start tag is, how it reads, the attribute and the address.
-
-    The attribute is empty where the address is in CSS or one of several.
-    """
-
-    start: int
-    tag: str
-    attribute: str
-    url: str
-
-
-class _Finder(HTMLParser):
-    """Finds the remote loads of a page; those in comments and scripts' text do not count."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.loads: list[_Load] = []
-        self._line_starts = [0, *(m.end() for m in re.finditer("\n", page))]
-        self._style = False
-        self.feed(page)
-        self.close()
-
-    def _add(self, attribute: str, url: str) -> None:
-        line, column = self.getpos()
-        tag = self.get_starttag_text() or ""
-        self.loads.append(_Load(self._line_starts[line - 1] + column, tag, attribute, url))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._style = tag == "style"
-        values = {key: value or "" for key, value in reversed(attrs)}
-        for url in _CSS_LOAD.findall(values.get("style", "")):
-            self._add("", url)
-        if tag == "link" and not _LOADING_RELATIONS & set(values.get("rel", "").lower().split()):
-            return
-        for attribute in _LOADS.get(tag, ()):
-            value = values.get(attribute, "")
-            if attribute.endswith("srcset"):
-                for url in value.replace(",", " ").split():
-                    if _REMOTE.match(url):
-                        self._add("", url)
-            elif _REMOTE.match(value):
-                self._add(attribute, value.strip())
-
-    def handle_endtag(self, tag: str) -> None:
-        self._style = False
-
-    def handle_data(self, data: str) -> None:
-        if self._style:
-            for url in _CSS_LOAD.findall(_CSS_COMMENT.sub("", data)):
-                self._add("", url)
-
-
-def _read(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", "surrogateescape")
-
-
-def _files(html_dir: Path, *suffixes: str) -> Iterator[Path]:
-    return (p for p in sorted(html_dir.rglob("*")) if p.suffix.lower() in suffixes and p.is_file())
+_LOADING_TAG = re.compile(r"<(?:script|link|img|iframe|source|style)\b[^>]*>", re.IGNORECASE)
+_ADDRESS = re.compile(r"""(?<=\s)(src|href)=(["']?)((?:https?:)?//[^\s"'>]+)\2""", re.IGNORECASE)
+# What a browser checks of a file from elsewhere: our copies are not that, nor the same bytes.
+_CHECKS = re.compile(r"""\s(?:integrity|crossorigin|referrerpolicy)=(?:"[^"]*"|'[^']*')""", re.I)
+_CSS_LOAD = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])((?:https?:)?//[^"')\s]+)""", re.I)
 
 
 def remote_loads(html_dir: Path) -> list[tuple[str, str]]:
     """What pages and style sheets would load from elsewhere: (file in html_dir, address)."""
-    found = []
-    for path in _files(html_dir, ".html", ".htm", ".css"):
-        text = _read(path)
-        if path.suffix.lower() == ".css":
-            urls = _CSS_LOAD.findall(_CSS_COMMENT.sub("", text))
-        else:
-            urls = [load.url for load in _Finder(text).loads]
-        found += [(path.relative_to(html_dir).as_posix(), url) for url in urls]
-    return found
-
-
-def integrity_holds(integrity: str, content: bytes) -> bool:
-    """Whether a browser would accept content: any digest of the strongest algorithm given."""
-    digests: dict[str, list[bytes]] = {}
-    for item in integrity.split():
-        algorithm, _, encoded = item.partition("?")[0].partition("-")
-        if algorithm in ("sha256", "sha384", "sha512"):
-            try:
-                digests.setdefault(algorithm, []).append(base64.b64decode(encoded))
-            except binascii.Error:
-                digests.setdefault(algorithm, [])
-    if not digests:
-        return True
-    strongest = max(digests)
-    return hashlib.new(strongest, content).digest() in digests[strongest]
-
-
-def _local_tag(load: _Load, local: str, content: bytes) -> str:
-    """The start tag with the local address, without an integrity that no longer holds."""
-    attributes = {m[1].lower(): (m[2] or "").strip("\"'") for m in _ATTRIBUTE.finditer(load.tag)}
-    holds = integrity_holds(attributes.get("integrity", ""), content)
-
-    def replace(match: re.Match[str]) -> str:
-        name = match[1].lower()
-        if name == load.attribute:
-            return f' {match[1]}="{local}"'
-        if name in ("integrity", "crossorigin") and not holds:
-            return ""
-        return match[0]
-
-    return _ATTRIBUTE.sub(replace, load.tag)
+    return [
+        (path.relative_to(html_dir).as_posix(), url)
+        for path in _files(html_dir, ".html", ".css")
+        for text in [path.read_text(encoding="utf-8")]
+        for url in [
+            *(found[3] for tag in _LOADING_TAG.findall(text) for found in _ADDRESS.finditer(tag)),
+            *_CSS_LOAD.findall(text),
+        ]
+    ]
 
 
 def make_offline(
@@ -192,43 +56,33 @@ def make_offline(
     warn: Callable[[str], object],
     vendor_dir: Path = VENDOR_DIR,
     vendored: Mapping[str, str] = VENDORED,
-) -> int:
-    """Copy the vendored files to html_dir/vendor and point the pages at them.
+) -> None:
+    """Copies the vendored files to html_dir/vendor and points all pages in html_dir at them.
 
-    Returns how many addresses were replaced. One that has no vendored copy is left as it is,
-    with a warning.
+    Args:
+        html_dir: the published pages.
+        warn: told of each address that has no vendored copy; it is left as it is.
+        vendor_dir: where the copies are.
+        vendored: which file of it stands for which address.
     """
-    shutil.copytree(vendor_dir, html_dir / "vendor", dirs_exist_ok=True)
-    replaced = 0
-    for path in _files(html_dir, ".html", ".htm"):
-        page = text = _read(path)
-        # From the last to the first, so that the positions before stay right.
-        for load in reversed(_Finder(page).loads):
-            copy = html_dir / "vendor" / vendored.get(load.url, "")
-            if not load.attribute or not copy.is_file():
-                continue
-            local = Path(os.path.relpath(copy, path.parent)).as_posix()
-            end = load.start + len(load.tag)
-            text = text[: load.start] + _local_tag(load, local, copy.read_bytes()) + text[end:]
-            replaced += 1
-        if text != page:
-            path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    copies = shutil.copytree(vendor_dir, html_dir / "vendor", dirs_exist_ok=True)
+
+    for path in _files(html_dir, ".html"):
+        to_copies = Path(os.path.relpath(copies, path.parent)).as_posix()
+
+        def local(tag: re.Match[str], to_copies: str = to_copies) -> str:
+            found = _ADDRESS.search(tag[0])
+            copy = found and vendored.get(found[3])
+            if not found or not copy or not (copies / copy).is_file():
+                return tag[0]
+            there = tag[0].replace(found[0], f'{found[1]}="{to_copies}/{copy}"')
+            return _CHECKS.sub("", there)
+
+        page = path.read_text(encoding="utf-8")
+        path.write_text(_LOADING_TAG.sub(local, page), encoding="utf-8")
     for name, url in remote_loads(html_dir):
         warn(f"{name} loads {url}, of which there is no vendored copy: left as it is")
-    return replaced
 
 
-class OfflinePublisher(OutputPublisher):  # type: ignore[misc]
-    """Runs last. It has no name and no label: asv's page shows tabs only for its own pages."""
-
-    name = None
-    button_label = None
-    description = None
-    order = math.inf
-
-    @classmethod
-    def publish(
-        cls, conf: Any, repo: object, benchmarks: object, graphs: object, revisions: object
-    ) -> None:
-        replaced = make_offline(Path(conf.html_dir), log.warning)
-        log.info(f"{replaced} addresses now point to vendored copies")
+def _files(html_dir: Path, *suffixes: str) -> Iterator[Path]:
+    return (path for path in sorted(html_dir.rglob("*")) if path.suffix in suffixes)

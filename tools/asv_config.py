@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import json5
+
 NAMES = ("asv.conf.json", "asv.conf.jsonc")
 
 
@@ -38,8 +40,6 @@ def _file(where: Path) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import json5  # here: a commit's environment may be older than the need for it
-
     try:
         config = json5.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

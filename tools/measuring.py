@@ -1,0 +1,187 @@
+"""The one way in which the tools measure rows, and in which they hand over what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.harness import run_log
+from benchmarks.harness.result import Result
+from benchmarks.harness.selection import Selection
+from benchmarks.harness.session import ROUNDS, Session
+from benchmarks.harness.suite import Row, Runs
+from tools import command, working_tree
+from tools.command import Refused
+from tools.durations import Durations, counted, in_words
+from tools.export.standard import FormError, write
+from tools.progress import SessionProgress
+from tools.table import print_table
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of measuring.
+
+    Attributes:
+        results: of the rows that could be measured; marked where it was interrupted.
+        missing: why others cannot be measured here, by their names.
+        failed: how others failed, by their names.
+        interrupted: the number of the signal that ended it early; None where none did.
+    """
+
+    results: list[Result]
+    missing: dict[str, str]
+    failed: dict[str, str]
+    interrupted: int | None = None
+
+
+def measure(
+    rows: Sequence[Row],
+    selection: Selection | None,
+    rounds: int = ROUNDS,
+    iterations: int | None = None,
+    warnings: Sequence[str] = (),
+) -> Outcome:
+    """Measures rows in one session, with all that their ratios need.
+
+    It says beforehand on standard error how long that takes, and then how far it is. A signal that
+    asks to end makes it give what it has by then.
+
+    Args:
+        rows: what to measure.
+        selection: that they are of; None where others chose them.
+        rounds: how often.
+        iterations: samples of each row in each round, where the user has said so.
+        warnings: what makes all of it doubtful, beside the state of the working tree.
+
+    Raises:
+        Refused: the package is not built.
+    """
+    if working_tree.measured_package() is None:
+        raise Refused(working_tree.NOT_BUILT)
+    trials = {trial.name: trial for row in rows for trial in row.trials()}
+    durations = Durations(selection, iterations)
+    total_s = rounds * sum(map(durations.turn_s, trials.values()))
+    print(
+        f"{counted(len(rows), 'row')}, {counted(rounds, 'round')}: about {in_words(total_s)}",
+        file=sys.stderr,
+    )
+    noted = [*working_tree.warnings(), *warnings]
+    runs = Runs(working_tree.commit(), selection, rounds=rounds, warnings=noted)
+    progress = SessionProgress(lambda name: durations.turn_s(trials[name]), total_s)
+
+    def tell(done: int, total: int, name: str) -> None:
+        check()
+        progress(done, total, name)
+
+    session = Session(
+        list(trials.values()), rounds, iterations=iterations, quick=selection is Selection.QUICK,
+        tell=tell,
+    )  # fmt: skip
+    found = Outcome([], {}, {})
+    try:
+        with command.stopped_by_signals() as check, progress:
+            session.run()
+    except command.Stopped as stopped:
+        found = Outcome([], {}, {}, stopped.number)
+    durations.note(session.measured)
+    run = runs.ended(session.interrupted)
+    for row in rows:
+        try:
+            found.results.append(row.result(session.measured, run))
+        except NotImplementedError as why:
+            found.missing[row.name] = str(why)
+        except RuntimeError as why:
+            own = session.measured[row.trial.name]
+            if own.failed is not None or not session.interrupted:  # else its turn never came
+                found.failed[row.name] = str(why)
+    return found
+
+
+def parser(name: str, description: str, iterations: int | None = None) -> command.Parser:
+    """For the arguments of a command that measures: how much, and where to.
+
+    Args:
+        name: of its module in this folder.
+        description: for --help.
+        iterations: the standard number of them; None for what each row takes.
+    """
+    made = command.Parser(
+        prog=f"python -m tools.{name}", description=description, allow_abbrev=False
+    )
+    made.add_argument(
+        "--iterations", type=command.count_to(command.MOST_ITERATIONS), default=iterations,
+        metavar="N", help=f"samples of each round; default {iterations or 'what suits each row'}",
+    )  # fmt: skip
+    made.add_argument(
+        "--rounds", type=command.count_to(command.MOST_ROUNDS), default=ROUNDS, metavar="N",
+        help=f"fresh processes for each row, one after the other; default {ROUNDS}",
+    )  # fmt: skip
+    made.add_argument(
+        "--output", type=Path, default=Path("data"), metavar="DIR", help="default: data"
+    )
+    return made
+
+
+def must_be_writable(option: str, folder: Path) -> None:
+    """Raises `Refused` where nothing can be written to the folder that an option names."""
+    if not command.can_be_written(folder):
+        raise Refused(f"{option} {folder}: cannot be made or written to; name another")
+
+
+def hand_over(name: str, outcome: Outcome, output: Path, prefix: str | None = None) -> int:
+    """Writes the standard JSON, and prints its table and what else there is to say.
+
+    Of what was interrupted a single line is printed.
+
+    Args:
+        name: of the command, for what it says.
+        outcome: what was measured.
+        output: the folder.
+        prefix: of the files; None for the categories.
+
+    Returns:
+        The exit status: 1 where something failed or there is nothing, 128 and the signal's number
+        where it was interrupted.
+
+    Raises:
+        OSError: nothing could be written; the message says where the results are kept.
+    """
+    try:
+        written = write(output, outcome.results, prefix) if outcome.results else []
+    except (OSError, FormError) as error:
+        raise OSError(f"{error}; {_kept(outcome.results)}") from error
+    if outcome.interrupted is not None:
+        kept = ", ".join(str(path) for path, _ in written) or "nothing"
+        print(f"{name}: interrupted; measured until then: {kept}", file=sys.stderr)
+        return 128 + outcome.interrupted
+    for path, state in written:
+        print(f"{state}: {path}")
+    if written:
+        print_table(path for path, _ in written)
+    for line in _by_reason(outcome.missing):
+        print(f"n/a: {line}")
+    for line in _by_reason(outcome.failed):
+        print(f"{name}: failed: {line}", file=sys.stderr)
+    return 1 if outcome.failed or not outcome.results else 0
+
+
+def _kept(results: Sequence[Result]) -> str:
+    folder = working_tree.ROOT / ".asv" / f"kept-{results[0].run.id}"
+    for result in results:
+        run_log.append(result, folder / run_log.FOLDER)
+    (folder / "benchmarks.json").write_text('{"version": 2}')  # by which asv knows a store
+    return f"the results are kept: python -m tools.export --store '{folder}' --output DIR"
+
+
+def _by_reason(reasons: Mapping[str, str]) -> list[str]:
+    """Each reason once, with the first whom it concerns and how many more there are."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    return [
+        f"{first}{f' and {len(others)} more' if others else ''}: {reason}"
+        for reason, (first, *others) in names.items()
+    ]

@@ -1,0 +1,99 @@
+"""The asv plugin: each command of asv is a run, and each selection has a store and pages.
+
+In asv.conf.json: "plugins": [".tools.publish.plugin"]. The leading dot makes asv import
+`tools.publish.plugin` with the folder of asv.conf.json first on sys.path; asv then calls `setup`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from asv.commands import Command, preview
+from asv.commands.publish import Publish
+from asv.util import ProcessError, UserError, iter_subclasses
+
+from benchmarks.harness import run_log
+from benchmarks.harness.selection import selected
+from benchmarks.harness.suite import RUN_VARIABLE
+from tools.command import own_temporary_folder
+from tools.publish import branches, pages
+from tools.publish.stores import store
+
+PORTS = range(8080, 8085)  # as asv's, of which the first that is free is taken
+
+
+def setup() -> None:
+    """Called by asv, once it has imported the plugin and before it carries out its command."""
+    os.environ.setdefault(RUN_VARIABLE, secrets.token_hex(8))
+    for command in set(iter_subclasses(Command)) - {Publish, preview.Preview}:
+        command.run_from_conf_args = _prepared(command.run_from_conf_args)
+    Publish.run = functools.partial(pages.publish_all, Publish.run)
+    preview.Preview.run = functools.partial(_preview, preview.Preview.run)
+    preview.create_httpd = loopback_server
+
+
+def prepare(conf: Any) -> None:
+    """Points a command of asv to the store of the selection, and its benchmarks to the log there.
+
+    Raises:
+        UserError: the variable names no selection.
+    """
+    try:
+        results = store(Path(conf.results_dir), selected())
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    conf.results_dir = str(results)
+    conf.branches = branches.known(conf)
+    os.environ.setdefault(run_log.FOLDER_VARIABLE, str(results.resolve() / run_log.FOLDER))
+
+
+def loopback_server(
+    handler: type[SimpleHTTPRequestHandler], port: int = 0
+) -> tuple[ThreadingHTTPServer, str]:
+    """A server for `asv preview`, which nobody reaches from elsewhere, and its address.
+
+    Args:
+        handler: of the requests.
+        port: to listen on; 0 for one of `PORTS`.
+
+    Raises:
+        UserError: they are all taken.
+    """
+    # By its name: publishing again puts another folder in its place.
+    serving = functools.partial(handler, directory=os.getcwd())
+    for each in [port] if port else PORTS:
+        with contextlib.suppress(OSError):
+            server = ThreadingHTTPServer(("127.0.0.1", each), serving)
+            return server, f"http://127.0.0.1:{each}/"
+    raise UserError(f"Port {port or PORTS} is taken: name another by --port.")
+
+
+def _prepared(run: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(run)
+    def prepared(conf: Any, *arguments: Any, **more: Any) -> Any:
+        prepare(conf)
+        try:
+            with own_temporary_folder():
+                return run(conf, *arguments, **more)
+        except ProcessError as error:  # asv has printed what the command said
+            raise UserError(str(error)) from None
+        except KeyboardInterrupt:
+            print("\nasv: interrupted; what was measured of whole benchmarks is kept")
+            sys.exit(128 + signal.SIGINT)
+
+    return prepared
+
+
+def _preview(run: Callable[..., Any], conf: Any, **more: Any) -> Any:
+    if not (Path(conf.html_dir) / "index.html").is_file():
+        raise UserError("There are no pages yet: `asv publish` makes them.")
+    return run(conf, **more)
