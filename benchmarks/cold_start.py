@@ -18,9 +18,10 @@ from statistics import median
 from typing import Any
 
 from benchmarks.harness.processes import Task, run_fresh
+from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Trial, Turn
-from benchmarks.harness.suite import Axes, Row, _Suite
+from benchmarks.harness.suite import Axes, _Suite
 from benchmarks.starts import way, ways
 from benchmarks.starts._package_strategy import PackageStrategy
 

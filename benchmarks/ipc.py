@@ -16,10 +16,11 @@ import numpy as np
 from benchmarks import package
 from benchmarks.harness.floor import Kind, native_samples
 from benchmarks.harness.processes import Task, available_cpus, run_fresh
+from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import Trial, Turn
-from benchmarks.harness.suite import Row, _Suite
+from benchmarks.harness.suite import _Suite
 from benchmarks.transports import transports
 from benchmarks.transports.base import Mode, Transport
 

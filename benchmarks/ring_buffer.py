@@ -19,9 +19,10 @@ from benchmarks import package
 from benchmarks.harness.floor import native_samples
 from benchmarks.harness.payload import payload_of
 from benchmarks.harness.processes import Task, available_cpus, run_fresh
+from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Trial, Turn
-from benchmarks.harness.suite import Row, _Suite
+from benchmarks.harness.suite import _Suite
 from benchmarks.ring_operations import CAPACITY_BYTES, OPERATIONS, batch_size
 
 if TYPE_CHECKING:

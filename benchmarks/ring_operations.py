@@ -186,6 +186,7 @@ def sample(operation: str, size_bytes: int, count: int) -> dict[str, Any]:
     number = batch_size(size_bytes) if in_blocks or operation == "many" else 1
     checksum = operation != "roundtrip_unchecked"
     with package.ring().create(CAPACITY_BYTES, checksum=checksum) as ring:
+        ring.unlink()  # nobody else attaches: nothing is left however this process ends
         producer, consumer = ring.producer(), ring.consumer()
         _prove(producer, consumer, payload)
         timed = OPERATIONS[operation](producer, consumer, payload, number)

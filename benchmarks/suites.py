@@ -6,8 +6,9 @@ import importlib
 import re
 from collections.abc import Iterator, Sequence
 
+from benchmarks.harness.row import Row
 from benchmarks.harness.selection import Selection
-from benchmarks.harness.suite import Row, _Suite
+from benchmarks.harness.suite import _Suite
 
 # Categories, and the modules that measure them.
 MODULES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.harness.suite import Row
+from benchmarks.harness.row import Row
 from tools.measuring import hand_over, measure, must_be_writable, parser
 
 

@@ -23,8 +23,8 @@ from asv.runner import BenchmarkResult
 from asv.util import ProcessError, UserError
 
 from benchmarks.harness import run_log
+from benchmarks.harness.row import Row
 from benchmarks.harness.selection import VARIABLE, Selection
-from benchmarks.harness.suite import Row
 from tools import working_tree
 from tools.measuring import Outcome
 from tools.working_tree import ROOT

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.harness.suite import Row
+from benchmarks.harness.row import Row
 from tools.baseline import Script
 from tools.command import run
 

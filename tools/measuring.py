@@ -9,9 +9,10 @@ from pathlib import Path
 
 from benchmarks.harness import run_log
 from benchmarks.harness.result import Result
+from benchmarks.harness.row import Row
+from benchmarks.harness.run import OpenRun
 from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import ROUNDS, Session
-from benchmarks.harness.suite import Row, Runs
 from tools import command, working_tree
 from tools.command import Refused
 from tools.durations import Durations, counted, in_words
@@ -69,7 +70,7 @@ def measure(
         file=sys.stderr,
     )
     noted = [*working_tree.warnings(), *warnings]
-    runs = Runs(working_tree.commit(), selection, rounds=rounds, warnings=noted)
+    runs = OpenRun(working_tree.commit(), selection, rounds=rounds, warnings=noted)
     progress = SessionProgress(lambda name: durations.turn_s(trials[name]), total_s)
 
     def tell(done: int, total: int, name: str) -> None:

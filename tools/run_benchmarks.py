@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import suites
+from benchmarks.harness.row import Row
 from benchmarks.harness.selection import Selection
-from benchmarks.harness.suite import Row
 from tools.command import Refused, run
 from tools.measuring import hand_over, measure, must_be_writable, parser
 from tools.working_tree import ROOT

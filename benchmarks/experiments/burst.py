@@ -3,11 +3,6 @@
 STeLLAR's bursts (Ustiugov et al., IISWC 2021), and SeBS's experiment "burst" (Copik et al.,
 Middleware 2021): so many requests arrive at the same time, again and again.
 
-Timed, in the generator's process: from the intended start of a burst, which is that of each of its
-requests, until the whole answer of each. Connections are there before; the answer's comparison is
-made after the clock has stopped. The first burst of each run does not count: in it the generator's
-code runs for the first time.
-
 - `warm`: as many instances as a burst has requests are up before, each of which has answered, and
   every answer must say "warm". A burst that begins before the one before is over waits for it, and
   counts.
@@ -17,7 +12,7 @@ code runs for the first time.
   noop an instance that has answered takes another request before others have started: `starts`
   tells how many did. So it is with the other workloads, whose start modes are "mixed", too. A burst
   that begins before the one before is over finds instances up: `overlapping` tells how many there
-  were, and a doubt that the tail lacks what delayed them.
+  were, and a warning that the tail lacks what delayed them.
 
 A burst that found another state is repeated whole. `rounds` tell the median of the bursts' last
 answers, and how many instances took part.
@@ -28,18 +23,22 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.experiments import loads
-from benchmarks.experiments.asker import ask_together
-from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.experiments.checks import state_of
+from benchmarks.experiments import _loads
+from benchmarks.experiments._asker import ask_together
+from benchmarks.experiments._checks import state_of
+from benchmarks.experiments.base import _Experiment, asked, missing, row, samples_of, short
+from benchmarks.harness.row import Row
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
 from benchmarks.load import arrivals, outcomes
-from benchmarks.load.result import LoadResult
+from benchmarks.load.result import LAG_BOUND_NS, LoadResult
 from benchmarks.servers.aetherless import Aetherless
 from benchmarks.workloads.registry import WORKLOADS, Workload, workload
 
@@ -48,66 +47,84 @@ _OVERLAPPING = "the burst before it was not over"
 _MOST_RECOLLECTED = 4  # times as many as are wanted: then something else is wrong
 _MOST_TRIES = 20
 _WARM_UP = 1  # bursts of each run
+# Of a request: the generator writes those of a burst one after the other, and a lag holds the
+# writing of those before it.
+_WRITING_NS = 50_000
 
 
-class Burst(Trial):
-    """Bursts to the runtime, each with its instances in the state that the case names.
+@dataclass(frozen=True, kw_only=True)
+class Bursts(Trial):
+    """Bursts to the runtime, each with its instances in the state that the start mode names.
 
-    Args:
-        case: what it gives. Its concurrency is the size of a burst. Its start mode: "warm"; the
-            way of starting, where each request of a burst must start an instance; "mixed", where
-            no instance is up before a burst.
-        size: of the workload.
+    Attributes:
+        workload, size: what is asked for.
+        start_mode: "warm"; the way of starting, where each request of a burst must start an
+            instance; "mixed", where no instance is up before a burst.
+        burst: requests of each.
         instances: where they are warm, so many are up before, and there are no others.
         period_s: from burst to burst.
-        bursts, quick_bursts: of each round.
+        bursts, quick: of each round, as a rule and where it must be quick.
     """
 
-    def __init__(
-        self,
-        case: Case,
-        size: str,
-        instances: int,
-        period_s: float,
-        bursts: int,
-        quick_bursts: int,
-    ) -> None:
-        self.name, self.cases = case.name, (case,)
-        self.samples, self.quick_samples = (n * case.concurrency for n in (bursts, quick_bursts))
-        self._size, self._instances, self._period_s = size, instances, period_s
+    workload: str
+    size: str
+    start_mode: str
+    burst: int
+    instances: int
+    period_s: float
+    bursts: int
+    quick: int | None = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        asked = f"{self.workload}:{self.size}"
+        return f"bursts of {self.burst} {asked} on {self.instances} instances, {self.start_mode}"
+
+    @property
+    def turn_s(self) -> float:  # type: ignore[override]
+        """As `Trial.turn_s`."""
+        return 0.8 + (_WARM_UP + self.bursts) * self.period_s
+
+    @property
+    def lag_bound_ns(self) -> int:
+        """As `Load.lag_bound_ns`."""
+        return LAG_BOUND_NS + self.burst * _WRITING_NS
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        return workload(self.cases[0].workload).missing()
+        return missing(self.workload, Aetherless.name)
 
-    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`; gives whole bursts, as many as hold so many samples."""
-        [case] = self.cases
-        asked = workload(case.workload)
-        kept = _Kept(case, math.ceil(samples / case.concurrency))
-        options: dict[str, Any] = {"start": START, "max_instances": self._instances}
-        if case.start_mode != "warm":
+        asked = workload(self.workload)
+        quick = self.quick and self.quick * self.burst
+        samples = turn.count(self.bursts * self.burst, quick)
+        kept = _Kept(self.start_mode, self.burst, math.ceil(samples / self.burst))
+        options: dict[str, Any] = {"start": START, "max_instances": self.instances}
+        if self.start_mode != "warm":
             # Room beside those that are about to end.
-            options = {"start": START, "max_instances": 4 * self._instances, "keep_alive_s": 0}
+            options = {"start": START, "max_instances": 4 * self.instances, "keep_alive_s": 0}
         with Aetherless(
             asked.module,
             orchestrator=options,
             memory_limit_mb=asked.memory_mb,
             imports=list(asked.imports),
         ) as one:
-            if case.start_mode == "warm":
-                _bring_up(one, asked, self._size, self._instances)
+            if self.start_mode == "warm":
+                _bring_up(one, asked, self.size, self.instances)
             while kept.missing:
                 schedule = arrivals.burst(
-                    case.concurrency, self._period_s, (_WARM_UP + kept.missing) * self._period_s
+                    self.burst, self.period_s, (_WARM_UP + kept.missing) * self.period_s
                 )
                 kept.take(
-                    loads.sent(
-                        one, asked.name, self._size, schedule, seed,
-                        connections_before=case.concurrency,
+                    _loads.sent(
+                        one, asked.name, self.size, schedule, turn.seed,
+                        connections_before=self.burst,
+                        lag_bound_ns=self.lag_bound_ns,
                     )
                 )  # fmt: skip
-        return {case.name: kept.outcome(loads.payload_size_bytes(asked.name, self._size, seed))}
+        return {"": kept.samples(_loads.payload_size_bytes(asked.name, self.size, turn.seed))}
 
 
 def _bring_up(one: Aetherless, asked: Workload, size: str, count: int) -> None:
@@ -128,10 +145,15 @@ def _bring_up(one: Aetherless, asked: Workload, size: str, count: int) -> None:
 
 
 class _Kept:
-    """The bursts that found the state which is asked for."""
+    """The bursts that found the state which is asked for.
 
-    def __init__(self, case: Case, wanted: int) -> None:
-        self._case, self._wanted = case, wanted
+    Args:
+        start_mode, burst: as `Bursts`.
+        wanted: how many bursts.
+    """
+
+    def __init__(self, start_mode: str, burst: int, wanted: int) -> None:
+        self._start_mode, self._burst, self._wanted = start_mode, burst, wanted
         self._latencies_ns: list[NDArray[np.float64]] = []  # a burst each
         self._instances: list[int] = []  # that took part in each
         self._failures: Counter[str] = Counter()
@@ -139,7 +161,8 @@ class _Kept:
         self._starts: Counter[str] = Counter()
         self._seen: set[str] = set()  # instances, since the server is up
         self._dropped = self._overlapping = 0
-        self._doubts: list[str] = []
+        self._warnings: list[str] = []
+        self._invalid: str | None = None
         self._told: dict[str, Any] = {}
 
     @property
@@ -153,15 +176,15 @@ class _Kept:
         Raises:
             RuntimeError: too many have found another state.
         """
-        latencies_ns = loads.latencies_ns(result)
+        latencies_ns = _loads.latencies_ns(result)
         why = ""
         for number, at in enumerate(self._each(result)):
             fault = self._fault(result, at)
-            failures = loads.failures(result, at)
+            failures = _loads.failures(result, at)
             if number < _WARM_UP:
                 self._failed_besides += failures.total()
                 continue
-            self._starts += loads.starts(result, at)
+            self._starts += _loads.starts(result, at)
             if fault:
                 self._dropped, why = self._dropped + 1, fault
                 self._overlapping += fault == _OVERLAPPING
@@ -172,14 +195,15 @@ class _Kept:
             self._failures += failures
         if self._dropped > _MOST_RECOLLECTED * self._wanted:
             raise RuntimeError(
-                f"{self._dropped} bursts did not find {self._case.start_mode}, the last one since "
+                f"{self._dropped} bursts did not find {self._start_mode}, the last one since "
                 f"{why}: {dict(self._starts)}"
             )
-        self._doubts += loads.doubts(result)
-        self._told = self._told or loads.told(result)  # the others repeat a few
+        self._warnings += _loads.warnings(result)
+        self._invalid = self._invalid or result.invalid
+        self._told = self._told or _loads.told(result)  # the others repeat a few
 
     def _each(self, result: LoadResult) -> Iterator[NDArray[np.bool_]]:
-        number = np.arange(result.requests) // self._case.concurrency
+        number = np.arange(result.requests) // self._burst
         for burst in range(int(number[-1]) + 1):
             yield number == burst
 
@@ -189,7 +213,7 @@ class _Kept:
 
     def _fault(self, result: LoadResult, at: NDArray[np.bool_]) -> str:
         """In which other state its instances were."""
-        mode = self._case.start_mode
+        mode = self._start_mode
         labels = self._labels(result, at)
         began_ns = result.intended_ns[at][0]
         before = result.intended_ns < began_ns
@@ -207,68 +231,113 @@ class _Kept:
             return f"its instances were {dict(found)}"
         return ""
 
-    def outcome(self, payload_size_bytes: int) -> Outcome:
+    def samples(self, payload_size_bytes: int) -> Samples:
         """Of all that were kept."""
-        doubts = [*self._doubts, *loads.doubts_of_failures(self._failures.total())]
+        warnings = [*self._warnings, *_loads.warnings_of_failures(self._failures.total())]
         if self._failed_besides:
-            doubts.append(f"{self._failed_besides} requests failed in bursts that do not count")
+            warnings.append(f"{self._failed_besides} requests failed in bursts that do not count")
         if self._overlapping:
-            doubts.append(
+            warnings.append(
                 f"{self._overlapping} bursts that began before the one before was over were"
                 " repeated: the tail lacks what delayed them"
             )
-        return Outcome(
+        return samples_of(
             np.concatenate(self._latencies_ns).tolist(),
             failures=self._failures,
             starts=self._starts,
             payload_size_bytes=payload_size_bytes,
-            recollected=self._dropped * self._case.concurrency,
-            doubts=doubts,
-            more={
-                "overlapping": self._overlapping,
-                "last_ns": float(np.median([each.max() for each in self._latencies_ns])),
-                "instances": float(np.mean(self._instances)),
-                **self._told,
-            },
+            recollected=self._dropped * self._burst,
+            warnings=warnings,
+            invalid=self._invalid,
+            overlapping=self._overlapping,
+            last_ns=float(np.median([each.max() for each in self._latencies_ns])),
+            instances=float(np.mean(self._instances)),
+            **self._told,
         )
 
 
-def _trial(
-    name: str, size: str, pool: str, mode: str, burst: int, period_s: float, bursts: int
-) -> Burst:
-    case = Case(
-        experiment="burst",
-        workload=name,
-        variant=f"{size.replace('=', '')}_{pool}_{burst}",
-        start_mode=mode,
-        arrivals="burst",
-        rate=burst / period_s,
-        concurrency=burst,
-        more={"pool": pool},
-    )
-    return Burst(case, size, burst, period_s, bursts, _QUICK_BURSTS)
-
-
-# Size of a burst, from burst to burst in s, bursts a round.
-_Plan = tuple[tuple[int, float, int], ...]
-_PLANS: dict[tuple[str, str, str, str], _Plan] = {
-    ("noop", "empty", "warm", "warm"): ((1, 0.008, 176), (4, 0.014, 44), (16, 0.04, 11)),
-    ("noop", "empty", "cold", "mixed"): ((1, 0.07, 36), (4, 0.1, 25), (16, 0.25, 11)),
-    ("010.sleep", "ms=300", "warm", "warm"): ((1, 0.32, 8), (4, 0.33, 8), (16, 0.36, 11)),
-    ("010.sleep", "ms=300", "cold", START): ((1, 0.4, 7), (4, 0.45, 6), (16, 0.8, 4)),
+# From burst to burst in s, and bursts a round, by workload, state and size of a burst.
+_PLANS = {
+    ("noop:empty", "warm", 1): (0.008, 60),
+    ("noop:empty", "warm", 4): (0.014, 32),
+    ("noop:empty", "warm", 16): (0.04, 8),
+    ("noop:empty", "cold", 1): (0.07, 8),
+    ("noop:empty", "cold", 4): (0.1, 6),
+    ("noop:empty", "cold", 16): (0.25, 4),
+    ("010.sleep:ms=300", "warm", 1): (0.32, 2),
+    ("010.sleep:ms=300", "warm", 4): (0.33, 2),
+    ("010.sleep:ms=300", "warm", 16): (0.36, 2),
+    ("010.sleep:ms=300", "cold", 1): (0.4, 2),
+    ("010.sleep:ms=300", "cold", 4): (0.45, 2),
+    ("010.sleep:ms=300", "cold", 16): (0.8, 2),
 }
-_OTHERS = [name for name in WORKLOADS if name not in ("noop", "010.sleep", "chain", "transfer")]
-_QUICK_BURSTS = 4
+_PLAN_OF_OTHERS = {"warm": (0.1, 3), "cold": (0.2, 2)}
+_OTHERS = tuple(  # chain and transfer have experiments of their own
+    f"{name}:{next(iter(each.variants))}"
+    for name, each in WORKLOADS.items()
+    if name not in ("noop", "010.sleep", "chain", "transfer")
+)
+STATES = ("warm", "cold")
 
 
-def _trials() -> list[Trial]:
-    plans = dict(_PLANS)
-    for name in _OTHERS:  # chain and transfer have experiments of their own
-        smallest = next(iter(workload(name).variants))
-        plans[name, smallest, "warm", "warm"] = ((4, 0.1, 6),)
-        plans[name, smallest, "cold", "mixed"] = ((4, 0.2, 6),)
-    return [_trial(*which, *each) for which, plan in plans.items() for each in plan]
+def _row(asked_for: str, state: str, size: int) -> Row:
+    name, variant = asked(asked_for)
+    period_s, bursts = _PLANS.get((asked_for, state, size), _PLAN_OF_OTHERS[state])
+    of_own = START if name == "010.sleep" else "mixed"
+    trial = Bursts(
+        workload=name,
+        size=variant,
+        start_mode="warm" if state == "warm" else of_own,
+        burst=size,
+        instances=size,
+        period_s=period_s,
+        bursts=bursts,
+        quick=4,
+    )
+    return row_of_bursts(trial, "burst", f"{short(variant)}_{state}_{size}", pool=state)
 
 
-TRIALS = _trials()
-QUICK = ("burst_noop_empty_warm_16",)
+def row_of_bursts(trial: Bursts, experiment: str, variant: str, **more: Any) -> Row:
+    """As `base.row`, of a trial of bursts."""
+    return row(
+        trial,
+        "",
+        experiment,
+        trial.workload,
+        variant,
+        start_mode=trial.start_mode,
+        arrivals="burst",
+        rate=trial.burst / trial.period_s,
+        concurrency=trial.burst,
+        **more,
+    )
+
+
+class _Burst(_Experiment):
+    """How long do requests take that arrive at the same time, as many as there are instances?
+
+    Timed, in the generator's process: from the intended start of a burst, which is that of each of
+    its requests, until the whole answer of each. Connections are there before; the answer's
+    comparison is made after the clock has stopped. The first burst of each run does not count: in
+    it the generator's code runs for the first time.
+    """
+
+    param_names = ("size", "state", "workload")
+    tracking = ((16,), STATES, ("noop:empty",))
+    study = ((1, 4, 16), STATES, ("noop:empty", "010.sleep:ms=300"))
+    quick = ((16,), ("warm",), ("noop:empty",))
+
+    def row(self, size: int, state: str, workload: str) -> Row:
+        """As `_Suite.row`."""
+        return _row(workload, state, size)
+
+
+class _BurstWorkload(_Experiment):
+    """The same of every other workload, in bursts of 4."""
+
+    param_names = ("workload", "state")
+    study = (_OTHERS, STATES)
+
+    def row(self, workload: str, state: str) -> Row:
+        """As `_Suite.row`."""
+        return _row(workload, state, 4)

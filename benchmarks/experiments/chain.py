@@ -8,100 +8,107 @@ STeLLAR's chains (Ustiugov et al., IISWC 2021), which hand a payload from functi
   the standard library's client, and waits for its answer. This is how functions call each other
   where the platform does not help.
 
-Both ways are served by the same runtime at the same time, and asked one right after the other, in
-an order drawn from the seed. Each function has one instance, a process of its own, warm by the
-runtime's metrics: the answer tells that of the last one only. Each function adds one to a count in
-the body, so that an answer proves how many took part.
-
-Timed, in the asker's process: from when the request is handed to the kernel until the whole answer
-of the chain is there, one request at a time over a kept connection. Outside: starting, the first
-requests, connecting, comparing.
+Each function has one instance, a process of its own, warm by the runtime's metrics: the answer
+tells that of the last one only. Each function adds one to a count in the body, so that an answer
+proves how many took part.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.experiments.linked import ask_first, prove_warm
+from benchmarks import package
+from benchmarks.experiments._linked import ask_first, prove_warm
+from benchmarks.experiments.base import _Experiment, missing, row, short
+from benchmarks.harness.row import Row
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
 from benchmarks.servers.aetherless import Aetherless
 from benchmarks.servers.base import HOST
 from benchmarks.workloads.registry import workload
 
 WORKLOAD = workload("chain")
 SIZE = "bytes=1024"
-WAYS = ("tail", "http")
-COUNTS = (2, 4, 8)
+KINDS = ("tail", "http")
+SAMPLES = 60
 
 
-class Chain(Trial):
-    """A chain of so many functions, both ways.
+@dataclass(frozen=True)
+class Chained(Trial):
+    """A chain of so many functions, of one kind."""
 
-    Args:
-        count: of functions.
-    """
+    kind: str
+    functions: int
 
-    samples, quick_samples = 200, 60
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"{self.group}, {self.kind}"
 
-    def __init__(self, count: int) -> None:
-        self.name, self._count = f"chain_{count}", count
-        self.cases = tuple(
-            Case(
-                experiment="chain",
-                workload=WORKLOAD.name,
-                variant=self._variant(way),
-                beside=() if way == "http" else (self._variant("http"),),
-                more={"functions": count, "way": way},
-            )
-            for way in WAYS
-        )
+    @property
+    def group(self) -> str:  # type: ignore[override]
+        """As `Trial.group`: both kinds."""
+        return f"chain of {self.functions}"
 
-    def _variant(self, way: str) -> str:
-        return f"{SIZE.replace('=', '')}_{way}_{self._count}"
+    @property
+    def turn_s(self) -> float:  # type: ignore[override]
+        """As `Trial.turn_s`."""
+        return 0.6 + 0.15 * self.functions
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        return WORKLOAD.missing()
+        return missing(WORKLOAD.name, Aetherless.name) or package.lacks(package.tail_calls)
 
-    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""
-        outcomes = {}
-        with _Chains(self._count) as one:
-            for at in np.random.default_rng(seed).permutation(len(self.cases)):
-                case = self.cases[at]
-                outcomes[case.name] = ask_first(
-                    one, f"{case.more['way']}0", case, SIZE, samples, seed,
-                    {"functions": self._count},
-                )  # fmt: skip
+        with _Functions(self.kind, self.functions) as one:
+            samples = ask_first(
+                one, "f0", WORKLOAD.name, SIZE, turn.count(SAMPLES), turn.seed,
+                {"functions": self.functions},
+            )  # fmt: skip
             prove_warm(one)
-        return outcomes
+        return {"": samples}
 
 
-class _Chains(Aetherless):
-    """The runtime with a chain of each way: tail0, tail1, ..., http0, ..."""
+class _Functions(Aetherless):
+    """The runtime with a chain: f0, f1, ..."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, kind: str, count: int) -> None:
         super().__init__(
             WORKLOAD.module,
             max_instances=1,
             memory_limit_mb=WORKLOAD.memory_mb,
             imports=list(WORKLOAD.imports),
             functions={
-                f"{way}{at}": {"environment": self._linked(way, at, count)}
-                for way in WAYS
+                f"f{at}": {"environment": {"CHAIN_NEXT": f"f{at + 1}"} if at < count - 1 else {}}
                 for at in range(count)
             },
         )
-
-    @staticmethod
-    def _linked(way: str, at: int, count: int) -> dict[str, str]:
-        return {"CHAIN_WAY": way} | ({"CHAIN_NEXT": f"{way}{at + 1}"} if at < count - 1 else {})
+        self._kind = kind
 
     def command(self) -> list[str]:
         """As `Server.command`: the port is known by now."""
-        self.function["environment"] = {"CHAIN_URL": f"http://{HOST}:{self.port}"}
+        address = f"http://{HOST}:{self.port}"
+        self.function["environment"] = {"CHAIN_WAY": self._kind, "CHAIN_URL": address}
         return super().command()
 
 
-TRIALS: list[Trial] = [Chain(count) for count in COUNTS]
-QUICK = (TRIALS[0].name,)
+class _Chain(_Experiment):
+    """What does a request cost that passes through so many functions?
+
+    Timed in the client's process: from handing the request to the kernel until the whole answer of
+    the chain is there, one request at a time over a kept connection. Outside: starting, the first
+    requests, connecting, comparing.
+    """
+
+    param_names = ("kind", "functions")
+    tracking = (KINDS[:1], (8,))
+    study = (KINDS, (2, 4, 8))
+
+    def row(self, kind: str, functions: int) -> Row:
+        """As `_Suite.row`."""
+        variant = f"{short(SIZE)}_{kind}_{functions}"
+        beside = {} if kind == KINDS[0] else {KINDS[0]: (Chained(KINDS[0], functions), "")}
+        trial = Chained(kind, functions)
+        return row(trial, "", "chain", WORKLOAD.name, variant, beside=beside)

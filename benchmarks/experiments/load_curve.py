@@ -5,152 +5,115 @@ the ways that others serve a function; each with the same function, and with roo
 requests at a time. uvicorn with the function in its own process is the reference: no way of serving
 that keeps functions apart can be expected to beat it.
 
-Open loop: Poisson arrivals from a recorded seed, the shape of independent clients. Timed, in the
-generator's process: from a request's intended start until its whole answer is there, so that the
-wait of those who find the server busy is in it. Failures and time-outs count with the time-out. All
-instances are warm. Outside: the first `WARMUP` requests of the schedule, in which the generator's
-code runs for the first time, connections are opened by requests that find none idle (they are kept;
-none is there before, since servers with a pool of threads, as gunicorn, have a thread wait for the
-first request of each), and a queue gets as long as it will be.
-
-There are two axes, since either alone would flatter somebody:
+There are two kinds of rates, since either alone would flatter somebody:
 
 - `load25` to `load110`: shares, in percent, of the platform's own capacity, so that the curves'
   shapes can be compared: how soon does it queue? With equal counts all platforms see the same time
   in units of their own service time, and with equal seeds the same pattern of arrivals.
 - `rate200` to `rate2000`: the same requests a second for all. A platform that does not carry a rate
   gets it nevertheless, and is told to be saturated: there the latency is that of a backlog which
-  grows as long as the load lasts, here the time of `samples` requests.
+  grows as long as the load lasts, here the time of `SAMPLES` requests.
 
 The capacity is measured first, in the same server: what a closed loop of as many connections as the
 server takes requests at a time achieves in `CAPACITY_S`, after one as long that does not count. It
-stands in each round (`capacity_per_s`)
-beside the rate that came of it. The points follow in an order drawn from the seed. A share of a
-capacity that is not quite right moves a point along the curve, for every platform alike.
+stands in each round (`capacity_per_s`) beside the rate that came of it. In the study the points of
+a curve share a server and its capacity, and follow in an order drawn from the seed; by itself a
+point has both for its own. A share of a capacity that is not quite right moves a point along the
+curve, for every platform alike.
 
 The generator shares the machine's processors with the server, as no client elsewhere would. Where
-that makes it late the round is doubtful, and says so. It also polls before each start, which costs
-more of a processor than the closed loop that found the capacity: on two processors a server of
-several processes may be saturated below 100 %, and says so, too.
+that makes it late the round is invalid. It also polls before each start, which costs more of a
+processor than the closed loop that found the capacity: on two processors a server of several
+processes may be saturated below 100 %, and says so.
 
 The tail-to-median ratio of each point is that of STeLLAR (Ustiugov et al., IISWC 2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.experiments import loads
-from benchmarks.experiments.base import Case, Outcome, Trial
+from benchmarks.experiments import _loads
+from benchmarks.experiments.base import _Experiment, asked, missing, row, short, told
+from benchmarks.harness.row import Row
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.selection import Selection
+from benchmarks.harness.session import Trial, Turn
 from benchmarks.load.arrivals import poisson_of
 from benchmarks.load.run import Closed
-from benchmarks.servers import SERVERS, server
+from benchmarks.servers import server
 from benchmarks.servers.base import Server
 from benchmarks.workloads.registry import workload
 
-PLATFORMS = tuple(
-    name
-    for name in (
-        "aetherless", "aetherless_proxied", "functions_framework", "lambda_runtime", "container",
-        "uvicorn",
-    )
-    if name in SERVERS
+PLATFORMS = (
+    "aetherless", "aetherless_proxied", "functions_framework", "lambda_runtime", "container",
+    "uvicorn",
 )  # fmt: skip
+SHARES = tuple(f"load{percent}" for percent in (25, 50, 75, 90, 110))
+RATES = tuple(f"rate{rate}" for rate in (200, 800, 2000))
 CONCURRENCY = 16
-CAPACITY_S = 0.4
-WARMUP = 200  # requests; with a service time of 1, a queue at 75 % settles within some 60
+CAPACITY_S = 0.25
+SAMPLES = 130  # eight rounds carry a p99
+WARMUP = 100  # requests; with a service time of 1, a queue at 75 % settles within some 60
 _MOST_IN_CAPACITY = 100_000  # requests: more than any server answers in that time
 CARRIED = 0.9  # of what is offered: with less there is a backlog
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place on the axis: a share of the capacity in percent, or a rate in requests a second."""
+@dataclass(frozen=True)
+class Curve(Trial):
+    """Some points of one platform's curve, which are its parts."""
 
-    percent: int | None = None
-    rate_per_s: float | None = None
+    platform: str
+    workload: str
+    size: str
+    points: tuple[str, ...]
 
     @property
-    def name(self) -> str:
-        """Its part of the variant."""
-        return f"load{self.percent}" if self.rate_per_s is None else f"rate{self.rate_per_s:g}"
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"{' '.join(self.points)} of {self.workload}:{self.size} by {self.platform}"
 
-    def offered_per_s(self, capacity_per_s: float) -> float:
-        """The rate, at a server of that capacity."""
-        if self.rate_per_s is not None:
-            return self.rate_per_s
-        assert self.percent is not None
-        return capacity_per_s * self.percent / 100
+    @property
+    def group(self) -> str:  # type: ignore[override]
+        """As `Trial.group`: the curves of all platforms."""
+        return f"load curve of {self.workload}:{self.size}"
 
-
-SHARES = tuple(Point(percent=each) for each in (25, 50, 75, 90, 110))
-RATES = tuple(Point(rate_per_s=each) for each in (200.0, 800.0, 2000.0))
-HALF = SHARES[1]  # where a tail-to-median ratio is wanted
-
-
-class LoadCurve(Trial):
-    """Some points of one platform's curve.
-
-    Args:
-        name, size: of the workload.
-        platform: who answers.
-        points: of the curve.
-    """
-
-    # Six rounds carry a p99: 21 samples lie beyond it.
-    samples, quick_samples = 360, 120
-
-    def __init__(self, name: str, size: str, platform: str, points: Sequence[Point]) -> None:
-        self._size, self._points = size, tuple(points)
-        short = size.replace("=", "")
-        self.cases = tuple(
-            Case(
-                experiment="load_curve",
-                workload=name,
-                variant=f"{short}_{point.name}_{platform}",
-                platform=platform,
-                arrivals="poisson",
-                rate=point.rate_per_s,
-                concurrency=CONCURRENCY,
-                beside=()
-                if platform == PLATFORMS[0]
-                else (f"{short}_{point.name}_{PLATFORMS[0]}",),
-                more={} if point.percent is None else {"percent_of_capacity": point.percent},
-            )
-            for point in self._points
-        )
-        which = f"_{self._points[0].name}" if len(self._points) == 1 else ""
-        self.name = f"load_curve_{name}_{short}{which}_{platform}"
-        self.group = f"load_curve_{name}_{short}"
-        self._platform, self._workload = platform, workload(name)
+    @property
+    def turn_s(self) -> float:  # type: ignore[override]
+        """As `Trial.turn_s`."""
+        return 1.4 + 0.6 * len(self.points)
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        return self._workload.missing() or server(self._platform).missing()
+        return missing(self.workload, self.platform)
 
-    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""
-        outcomes: dict[str, Outcome] = {}
-        with server(self._platform)(self._workload.module, CONCURRENCY) as one:
+        module, kind = workload(self.workload).module, server(self.platform)
+        count = WARMUP + turn.count(SAMPLES)
+        found: dict[str, Samples] = {}
+        with kind(module, CONCURRENCY) as one:
             one.status("GET", one.path)  # brings the instance up
-            self._capacity(one, seed)  # with all that happens once
-            capacity_per_s, doubts = self._capacity(one, seed)
-            for at in np.random.default_rng(seed).permutation(len(self._points)):
-                offered_per_s = self._points[at].offered_per_s(capacity_per_s)
-                arrivals = poisson_of(offered_per_s, WARMUP + samples, seed)
-                outcome = loads.send(
-                    one, self._workload.name, self._size, arrivals, seed, warmup=WARMUP
+            self._capacity(one, turn.seed)  # with all that happens once
+            capacity_per_s, warnings = self._capacity(one, turn.seed)
+            for point in np.random.default_rng(turn.seed).permutation(self.points).tolist():
+                offered_per_s = _amount(point)
+                if point in SHARES:
+                    offered_per_s *= capacity_per_s / 100
+                arrivals = poisson_of(offered_per_s, count, turn.seed)
+                came = _loads.send(
+                    one, self.workload, self.size, arrivals, turn.seed, warmup=WARMUP
                 )
-                loads.prove_warm(outcome, server(self._platform))
-                outcome.doubts = [*doubts, *outcome.doubts]
-                outcomes[self.cases[at].name] = _told(
-                    outcome, arrivals.offered_per_s, arrivals.intended_ns[WARMUP:], capacity_per_s
-                )
-        return outcomes
+                _loads.prove_warm(came, kind)
+                came = replace(came, warnings=[*warnings, *came.warnings])
+                intended_ns = arrivals.intended_ns[WARMUP:]
+                found[point] = judged(came, arrivals.offered_per_s, intended_ns, capacity_per_s)
+        return found
 
     def _capacity(self, one: Server, seed: int) -> tuple[float, list[str]]:
         """Requests a second that it answers, and what is doubtful about that.
@@ -158,35 +121,35 @@ class LoadCurve(Trial):
         Raises:
             RuntimeError: it does not answer all of them rightly.
         """
-        came = loads.send(
-            one, self._workload.name, self._size,
-            Closed(CONCURRENCY, _MOST_IN_CAPACITY, CAPACITY_S), seed,
+        came = _loads.send(
+            one, self.workload, self.size, Closed(CONCURRENCY, _MOST_IN_CAPACITY, CAPACITY_S), seed,
             connections_before=CONCURRENCY,
         )  # fmt: skip
-        if came.failures:
-            raise RuntimeError(f"{one.name} failed in a closed loop: {came.more['why']}")
-        doubts = [f"its capacity, of which the load is a share: {doubt}" for doubt in came.doubts]
-        return float(came.more["achieved_per_s"]), doubts
+        said = came.facts["more"]
+        if came.facts["failures"]:
+            raise RuntimeError(f"{one.name} failed in a closed loop: {said['why']}")
+        warnings = [f"its capacity, of which the load is a share: {each}" for each in came.warnings]
+        return float(said["achieved_per_s"]), warnings
 
 
-def _told(
-    outcome: Outcome, offered_per_s: float, intended_ns: NDArray[np.int64], capacity_per_s: float
-) -> Outcome:
+def judged(
+    came: Samples, offered_per_s: float, intended_ns: NDArray[np.int64], capacity_per_s: float
+) -> Samples:
     """With what the curve's reader must know of it.
 
     Args:
-        outcome: of the requests that count.
+        came: of the requests that count.
         offered_per_s: with those before them.
         intended_ns: the starts of those that count.
         capacity_per_s: of the platform.
     """
-    if offered_per_s > capacity_per_s or _grows(outcome.samples_ns, intended_ns):
-        outcome.doubts = [
-            *outcome.doubts,
-            "saturated: more was offered than carried; the latency is that of a growing backlog",
-        ]
-    outcome.more = {"capacity_per_s": capacity_per_s, **outcome.more}
-    return outcome
+    warnings = list(came.warnings)
+    if offered_per_s > capacity_per_s or _grows(came.durations_ns, intended_ns):
+        warnings.append(
+            "saturated: more was offered than carried; the latency is that of a growing backlog"
+        )
+    more = {"capacity_per_s": capacity_per_s, **came.facts["more"]}
+    return replace(came, warnings=warnings, facts={**came.facts, "more": more})
 
 
 def _grows(latency_ns: Sequence[float], intended_ns: NDArray[np.int64]) -> bool:
@@ -202,17 +165,66 @@ def _grows(latency_ns: Sequence[float], intended_ns: NDArray[np.int64]) -> bool:
     return bool(longer_ns > (1 / CARRIED - 1) * later_ns)
 
 
-def _trials() -> list[Trial]:
-    found: list[Trial] = []
-    for name, size in (("noop", "empty"), ("echo", "bytes=65536")):
-        for platform in PLATFORMS:
-            points = [*SHARES, *RATES]
-            if (name, platform) == ("noop", PLATFORMS[0]):  # the one that stands for all, quickly
-                points.remove(HALF)
-                found.append(LoadCurve(name, size, platform, (HALF,)))
-            found.append(LoadCurve(name, size, platform, points))
-    return found
+def _amount(point: str) -> float:
+    """Percent of the capacity, or requests a second."""
+    return float(point.removeprefix("load").removeprefix("rate"))
 
 
-TRIALS = _trials()
-QUICK = (TRIALS[0].name,)
+def _told_of_share(rounds: Sequence[Samples]) -> dict[str, Any]:
+    """As `told`, with the rate, which each round found out."""
+    offered = [each.facts["more"]["offered_per_s"] for each in rounds]
+    return {**told(rounds), "rate": float(np.median(offered))}
+
+
+class _Load(_Experiment):
+    """How long do those who come at this rate wait, whatever has come back?
+
+    Open loop: Poisson arrivals from a recorded seed, the shape of independent clients. Timed, in
+    the generator's process: from a request's intended start until its whole answer is there, so
+    that the wait of those who find the server busy is in it. Failures and time-outs count with the
+    time-out. All instances are warm. Outside: the first `WARMUP` requests of the schedule, in which
+    the generator's code runs for the first time, connections are opened by requests that find none
+    idle (they are kept; none is there before, since servers with a pool of threads, as gunicorn,
+    have a thread wait for the first request of each), and a queue gets as long as it will be.
+    """
+
+    param_names = ("platform", "rate", "workload")
+    # No share: what a commit makes faster would be asked more.
+    tracking = (PLATFORMS[:1], ("rate800",), ("noop:empty",))
+    study = (PLATFORMS, (*SHARES, *RATES), ("noop:empty", "echo:bytes=65536"))
+
+    @classmethod
+    def rows(cls, selection: Selection) -> Iterator[Row]:
+        """As `_Suite.rows`; in the study the points of a curve share a server."""
+        for each in super().rows(selection):
+            if selection is Selection.STUDY:
+                beside = {key: (_whole(trial), part) for key, (trial, part) in each.beside.items()}
+                each = replace(each, trial=_whole(each.trial), beside=beside)
+            yield each
+
+    def row(self, platform: str, rate: str, workload: str) -> Row:
+        """As `_Suite.row`."""
+        name, size = asked(workload)
+        is_share = rate in SHARES
+        share: dict[str, Any] = {"percent_of_capacity": int(_amount(rate))} if is_share else {}
+        reference = Curve(PLATFORMS[0], name, size, (rate,)), rate
+        return row(
+            Curve(platform, name, size, (rate,)),
+            rate,
+            "load_curve",
+            name,
+            f"{short(size)}_{rate}_{platform}",
+            platform=platform,
+            arrivals="poisson",
+            rate=None if is_share else _amount(rate),
+            concurrency=CONCURRENCY,
+            beside={} if platform == PLATFORMS[0] else {PLATFORMS[0]: reference},
+            told=_told_of_share if is_share else told,
+            **share,
+        )
+
+
+def _whole(trial: Trial) -> Trial:
+    """The curve that a point is of."""
+    assert isinstance(trial, Curve)
+    return replace(trial, points=(*SHARES, *RATES))

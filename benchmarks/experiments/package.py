@@ -3,11 +3,10 @@
 STeLLAR's experiment on the size of a function's image (Ustiugov et al., IISWC 2021), which adds a
 file of random bytes to it. There a larger image takes longer to be fetched from a store; here
 nothing is fetched, and the function reads the file whole when it is imported, as imports read byte
-code and as a model is loaded (`benchmarks/adapters/packaged.py`). Libraries that are mapped are
+code and as a model is loaded (`benchmarks/workloads/_packaged.py`). Libraries that are mapped are
 read only where they are touched, and cost less.
 
-Timed, in the asker's process: from when a request is handed to the kernel until its whole answer is
-there. No instance is up before a request, and one is started for it; every answer must say so.
+No instance is up before a request, and one is started for it; every answer must say so.
 
 - `spawn`: each instance is a fresh interpreter, and reads its package.
 - `zygote`: the template has read it when the runtime came up, once and outside of what is timed;
@@ -27,96 +26,80 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from benchmarks.experiments.asker import Asking, ask
-from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.experiments.states import GONE_S, phases
+from benchmarks.experiments._asker import Asking, ask
+from benchmarks.experiments._one_at_a_time import GONE_S, phases, samples_of
+from benchmarks.experiments.base import _Experiment, missing, row
 from benchmarks.harness import page_cache
+from benchmarks.harness.row import Row
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
 from benchmarks.servers.aetherless import Aetherless
 
-SIZES_MB = {"spawn": (0, 10, 50, 100), "zygote": (0, 100)}
+STRATEGIES = ("spawn", "zygote")
+CACHES = ("hot", "dropped")
+SIZES_MB = (0, 10, 50, 100)
+SAMPLES = 3
 _PIECE_BYTES = 1 << 20
 _FOLDERS = (tempfile.gettempdir(), "/var/tmp")
 
 
-class Package(Trial):
-    """Cold requests, by one way of starting and in one state of the page cache, all sizes.
+@dataclass(frozen=True)
+class Packages(Trial):
+    """Cold requests, by one way of starting and in one state of the page cache.
 
-    Args:
-        start: how instances are started.
-        cache: "hot" or "dropped".
+    Its parts are the sizes of the package, "mb10" and so on.
     """
 
-    samples, quick_samples = 5, 2
+    strategy: str
+    cache: str
+    turn_s = 4.5
 
-    def __init__(self, start: str, cache: str) -> None:
-        self.name = f"package_{start}_{cache}"
-        self._start, self._cache = start, cache
-        self.cases = tuple(
-            Case(
-                experiment="package",
-                workload="noop",
-                variant=f"{start}_{cache}_mb{size_mb}",
-                start_mode=start,
-                beside=tuple(
-                    other
-                    for other in (f"{start}_{cache}_mb0", f"{start}_hot_mb{size_mb}")
-                    if other != f"{start}_{cache}_mb{size_mb}"
-                ),
-                more={"package_mb": size_mb, "page_cache": cache},
-            )
-            for size_mb in SIZES_MB[start]
-        )
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"packages by {self.strategy}, page cache {self.cache}"
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        if self._cache == "hot":
+        if lacks := missing("noop", Aetherless.name):
+            return lacks
+        if self.cache == "hot":
             return None
         if _folder() is None:
             return f"{' and '.join(_FOLDERS)} lie in memory: set TMPDIR to a folder on a disk"
         return page_cache.missing()
 
-    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""
         with tempfile.TemporaryDirectory(prefix="aetherless-package-", dir=_folder()) as folder:
-            packages = {
-                case.name: _written(Path(folder), case.more["package_mb"], seed)
-                for case in self.cases
-            }
-            functions = {
-                f"p{case.more['package_mb']}": {"environment": {"PACKAGE": packages[case.name]}}
-                for case in self.cases
-            }
+            files = {f"mb{size}": _written(Path(folder), size, turn.seed) for size in SIZES_MB}
             with Aetherless(
                 "noop",
-                orchestrator={"start": self._start, "keep_alive_s": 0},
-                handler_path="packaged:handler",
-                functions=functions,
+                orchestrator={"start": self.strategy, "keep_alive_s": 0},
+                handler_path="benchmarks.workloads._packaged:handler",
+                functions={
+                    part: {"environment": {"PACKAGE": file}} for part, file in files.items()
+                },
             ) as one:
-                return {
-                    case.name: self._ask(one, case, packages[case.name], samples, seed)
-                    for case in (self.cases[at] for at in _order(len(self.cases), seed))
-                }
+                order = Random(turn.seed).sample(sorted(files), len(files))
+                return {part: self._ask(one, part, files[part], turn) for part in order}
 
-    def _ask(self, one: Aetherless, case: Case, file: str, samples: int, seed: int) -> Outcome:
+    def _ask(self, one: Aetherless, part: str, file: str, turn: Turn) -> Samples:
         found = ask(
             Asking(
-                port=one.port, path=f"/function/p{case.more['package_mb']}", name=case.workload,
-                size="empty", count=samples, seed=seed, state=case.start_mode, pause_s=GONE_S,
-                before=f"{__name__}:settle", before_arguments={"file": file, "cache": self._cache},
+                port=one.port, path=f"/function/{part}", name="noop", size="empty",
+                count=turn.count(SAMPLES), seed=turn.seed, state=self.strategy, pause_s=GONE_S,
+                before=f"{__name__}:settle", before_arguments={"file": file, "cache": self.cache},
             )
         )  # fmt: skip
-        if file and self._cache == "dropped":
-            _prove_read(Path(file), self._start == "spawn")
-        return Outcome(
-            found["latency_ns"],
-            starts=found["starts"],
-            payload_size_bytes=found["payload_size_bytes"],
-            recollected=found["recollected"],
-            more={"phases": phases(found["timings"])},
-        )
+        if file and self.cache == "dropped":
+            _prove_read(Path(file), self.strategy == "spawn")
+        return samples_of(found, phases=phases(found["timings"]))
 
 
 def settle(file: str, cache: str) -> None:
@@ -170,9 +153,23 @@ def _written(folder: Path, size_mb: int, seed: int) -> str:
     return str(path)
 
 
-def _order(count: int, seed: int) -> list[int]:
-    return Random(seed).sample(range(count), count)
+class _Package(_Experiment):
+    """What does a request cost that finds no instance, by the size of what the function reads?
 
+    Timed, in the client's process: from handing a request to the kernel until its whole answer is
+    there. The state of the page cache is made before, outside.
+    """
 
-TRIALS: list[Trial] = [Package(start, cache) for start in SIZES_MB for cache in ("hot", "dropped")]
-QUICK: tuple[str, ...] = ()
+    param_names = ("strategy", "page_cache", "package_mb")
+    study = (STRATEGIES, CACHES, SIZES_MB)
+
+    def row(self, strategy: str, page_cache: str, package_mb: int) -> Row:
+        """As `_Suite.row`."""
+        trial, part = Packages(strategy, page_cache), f"mb{package_mb}"
+        beside = {"mb0": (trial, "mb0")} if package_mb else {}
+        if page_cache != "hot":
+            beside["hot"] = (Packages(strategy, "hot"), part)
+        variant = f"{strategy}_{page_cache}_{part}"
+        return row(
+            trial, part, "package", "noop", variant, start_mode=strategy, beside=dict(beside)
+        )

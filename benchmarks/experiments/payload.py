@@ -2,47 +2,38 @@
 
 SeBS's experiment "invocation-overhead" (Copik et al., Middleware 2021), whose payloads go up to the
 6 MB that AWS Lambda allows. Request and answer both have the size. The runtime over shared memory
-stands beside the kind that it proxies and beside the function inside uvicorn, each round all three
-one after the other in another order.
-
-Timed, in the asker's process: from when a request is handed to the kernel until its whole answer is
-there, one request at a time over a kept connection, the instance warm. The handler takes and gives
-binary as base64, as Lambda's do, in all three; that is part of the time. Outside: starting,
-connecting, comparing.
+stands beside the kind that it proxies and beside the function inside uvicorn. The handler takes and
+gives binary as base64, as Lambda's do, in all three; that is part of the time, and what else is
+stands in `_one_at_a_time`.
 """
 
 from __future__ import annotations
 
-from benchmarks.experiments.base import Case, Trial
-from benchmarks.experiments.side_by_side import SideBySide
+from benchmarks.experiments._one_at_a_time import back_to_back
+from benchmarks.experiments.base import _Experiment, row
+from benchmarks.harness.row import Row
 
-PLATFORMS = ("aetherless", "aetherless_proxied", "uvicorn")
-# Of each round: the large ones take tens of milliseconds.
-SAMPLES = {
-    1 << 10: 200,
-    16 << 10: 200,
-    64 << 10: 200,
-    256 << 10: 100,
-    1 << 20: 50,
-    4 << 20: 15,
-    6 << 20: 10,
-}
+REFERENCE = "aetherless"
+SIZES = tuple(kib << 10 for kib in (1, 16, 64, 256, 1024, 4096, 6144))
 
 
-def _trial(size_bytes: int, samples: int) -> SideBySide:
-    prefix = f"bytes{size_bytes}"
-    cases = [
-        Case(
-            experiment="payload",
-            workload="echo",
-            variant=f"{prefix}_{platform}",
+class _Payload(_Experiment):
+    """What does a warm echo of so many bytes cost, one request at a time?"""
+
+    param_names = ("platform", "payload_size_bytes")
+    tracking = ((REFERENCE, "aetherless_proxied"), (1 << 16,))
+    study = ((REFERENCE, "aetherless_proxied", "uvicorn"), SIZES)
+
+    def row(self, platform: str, payload_size_bytes: int) -> Row:
+        """As `_Suite.row`."""
+        size = f"bytes={payload_size_bytes}"
+        reference = back_to_back("echo", size, REFERENCE), ""
+        return row(
+            back_to_back("echo", size, platform),
+            "",
+            "payload",
+            "echo",
+            f"bytes{payload_size_bytes}_{platform}",
             platform=platform,
-            beside=tuple(f"{prefix}_{other}" for other in PLATFORMS[at + 1 :]),
+            beside={} if platform == REFERENCE else {REFERENCE: reference},
         )
-        for at, platform in enumerate(PLATFORMS)
-    ]
-    return SideBySide(f"payload_echo_{prefix}", cases, f"bytes={size_bytes}", samples)
-
-
-TRIALS: list[Trial] = [_trial(*each) for each in SAMPLES.items()]
-QUICK: tuple[str, ...] = ()

@@ -4,37 +4,35 @@
 - `aetherless_proxied`: through the gateway, which passes the request on as HTTP to an executable.
 - `uvicorn`: the executable's own server, directly: no gateway.
 
-The overhead of the handler protocol of the framework in Rust. Against uvicorn it is that of the
-gateway and of what lies behind it; that of the proxied kind against the first is what HTTP costs in
-place of shared memory. `ratio_to_...` give it as a ratio, `rounds` as a difference of medians.
-
-Timed, in the asker's process: from when a request is handed to the kernel until its whole answer is
-there, one request at a time over a kept connection, the instance warm. Outside: starting,
-connecting, checking. Each round asks all three one after the other, in another order.
+The overhead of the handler protocol of the framework in Rust: uvicorn's `ratio_to_aetherless` tells
+that of the gateway and of what lies behind it, the proxied kind's what HTTP costs in place of
+shared memory. What is timed stands in `_one_at_a_time`.
 """
 
 from __future__ import annotations
 
-from benchmarks.experiments.base import Case, Trial
-from benchmarks.experiments.side_by_side import SideBySide
+from benchmarks.experiments._one_at_a_time import back_to_back
+from benchmarks.experiments.base import _Experiment, row
+from benchmarks.harness.row import Row
 
-PLATFORMS = ("aetherless", "aetherless_proxied", "uvicorn")
+REFERENCE = "aetherless"
 
-TRIALS: list[Trial] = [
-    SideBySide(
-        "protocol_noop",
-        [
-            Case(
-                experiment="protocol",
-                workload="noop",
-                variant=platform,
-                platform=platform,
-                beside=PLATFORMS[at + 1 :],
-            )
-            for at, platform in enumerate(PLATFORMS)
-        ],
-        "empty",
-        200,
-    )
-]
-QUICK: tuple[str, ...] = ()
+
+class _Protocol(_Experiment):
+    """What does each way to a handler cost a warm noop, one request at a time?"""
+
+    param_names = ("platform",)
+    study = ((REFERENCE, "aetherless_proxied", "uvicorn"),)
+
+    def row(self, platform: str) -> Row:
+        """As `_Suite.row`."""
+        reference = back_to_back("noop", "empty", REFERENCE), ""
+        return row(
+            back_to_back("noop", "empty", platform),
+            "",
+            "protocol",
+            "noop",
+            platform,
+            platform=platform,
+            beside={} if platform == REFERENCE else {REFERENCE: reference},
+        )

@@ -13,24 +13,25 @@ one answers with their digest.
 All are served by the same runtime at the same time, and asked one right after the other, in an
 order drawn from the seed. Each function has one instance, warm by the runtime's metrics: the answer
 tells that of the last one only.
-
-Timed, in the asker's process: from when the request is handed to the kernel until the whole answer
-is there, one request at a time over a kept connection; making the bytes and their digest are in it,
-and the same in all three, as is taking and giving binary as base64 in `inline`, as Lambda's
-handlers do. Outside: starting, the first requests, connecting, comparing.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.base import Case, Outcome, Trial
-from benchmarks.experiments.linked import ask_first, prove_warm
+from benchmarks import package
+from benchmarks.experiments._linked import ask_first, prove_warm
+from benchmarks.experiments.base import _Experiment, missing, row
 from benchmarks.harness import page_cache
+from benchmarks.harness.row import Row
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
 from benchmarks.servers.aetherless import Aetherless
 from benchmarks.workloads.registry import workload
 
@@ -38,57 +39,46 @@ WORKLOAD = workload("transfer")
 WAYS = ("inline", "storage", "alone")
 STORAGE = Path("/dev/shm")
 # Of each round: the large ones take tens of milliseconds.
-SAMPLES = {1 << 10: 200, 16 << 10: 200, 64 << 10: 200, 256 << 10: 100, 1 << 20: 40, 4 << 20: 12}
+SAMPLES = {1 << 10: 100, 16 << 10: 100, 64 << 10: 60, 256 << 10: 25, 1 << 20: 8, 4 << 20: 4}
 
 
-class Transfer(Trial):
-    """So many bytes, in all ways.
+@dataclass(frozen=True)
+class Transfers(Trial):
+    """So many bytes, in all ways, which are its parts."""
 
-    Args:
-        size_bytes: of what is handed on.
-        samples: of each round.
-    """
+    size_bytes: int
+    turn_s = 1.5
 
-    def __init__(self, size_bytes: int, samples: int) -> None:
-        self.samples = self.quick_samples = samples
-        self._size, self._prefix = f"bytes={size_bytes}", f"bytes{size_bytes}"
-        self.name = f"transfer_{self._prefix}"
-        self.cases = tuple(
-            Case(
-                experiment="transfer",
-                workload=WORKLOAD.name,
-                variant=f"{self._prefix}_{way}",
-                beside=tuple(f"{self._prefix}_{other}" for other in WAYS[at + 1 :]),
-                more={"transfer_size_bytes": size_bytes, "way": way},
-            )
-            for at, way in enumerate(WAYS)
-        )
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"transfer of {self.size_bytes} bytes"
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
         if page_cache.is_behind(STORAGE):
             return f"{STORAGE} is no tmpfs: mount one"
-        return WORKLOAD.missing()
+        return missing(WORKLOAD.name, Aetherless.name) or package.lacks(package.tail_calls)
 
-    def run(self, samples: int, seed: int) -> dict[str, Outcome]:
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""
-        outcomes = {}
+        found: dict[str, Samples] = {}
         with (
             tempfile.TemporaryDirectory(dir=STORAGE, prefix="aetherless-transfer-") as folder,
             _transfers(folder) as one,
         ):
-            for at in np.random.default_rng(seed).permutation(len(self.cases)):
-                case = self.cases[at]
-                outcomes[case.name] = ask_first(
-                    one, case.more["way"], case, self._size, samples, seed,
-                    {"way": case.more["way"]},
+            for way in np.random.default_rng(turn.seed).permutation(WAYS).tolist():
+                found[way] = ask_first(
+                    one, way, WORKLOAD.name, f"bytes={self.size_bytes}",
+                    turn.count(SAMPLES[self.size_bytes]), turn.seed, {"way": way},
                 )  # fmt: skip
             prove_warm(one)
-        alone_ns = np.median(outcomes[self.cases[-1].name].samples_ns)
-        for case in self.cases[:-1]:
-            above_ns = np.median(outcomes[case.name].samples_ns) - alone_ns
-            outcomes[case.name].more = {"above_alone_ns": float(above_ns)}
-        return outcomes
+        alone_ns = np.median(found["alone"].durations_ns)
+        for way in WAYS[:-1]:
+            above_ns = float(np.median(found[way].durations_ns) - alone_ns)
+            facts = {**found[way].facts, "more": {"above_alone_ns": above_ns}}
+            found[way] = replace(found[way], facts=facts)
+        return found
 
 
 def _transfers(folder: str) -> Aetherless:
@@ -108,5 +98,28 @@ def _transfers(folder: str) -> Aetherless:
     )
 
 
-TRIALS: list[Trial] = [Transfer(*each) for each in SAMPLES.items()]
-QUICK: tuple[str, ...] = ()
+class _Transfer(_Experiment):
+    """What does a request cost for which one function gives another one so many bytes?
+
+    Timed in the client's process: from handing the request to the kernel until the whole answer is
+    there, one request at a time over a kept connection; making the bytes and their digest are in
+    it, and the same in all ways, as is taking and giving binary as base64 in `inline`, as Lambda's
+    handlers do. Outside: starting, the first requests, connecting, comparing.
+    """
+
+    param_names = ("way", "transfer_size_bytes")
+    tracking = (WAYS[:1], (1 << 16,))
+    study = (WAYS, tuple(SAMPLES))
+
+    def row(self, way: str, transfer_size_bytes: int) -> Row:
+        """As `_Suite.row`."""
+        trial = Transfers(transfer_size_bytes)
+        others = WAYS[WAYS.index(way) + 1 :]
+        return row(
+            trial,
+            way,
+            "transfer",
+            WORKLOAD.name,
+            f"bytes{transfer_size_bytes}_{way}",
+            beside={other: (trial, other) for other in others},
+        )

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from benchmarks.harness.metrics import LatencyMetrics, ThroughputMetrics
+from benchmarks.harness.run import Run
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.statistics import Floats, median, middle
-from benchmarks.harness.system_info import SystemInfo
 from benchmarks.harness.warnings import Warning, shared_out, warnings_of
 
 if TYPE_CHECKING:
@@ -30,35 +30,6 @@ Document: TypeAlias = dict[str, Any]  # the standard JSON
 
 class MergeError(ValueError):
     """Results do not belong together; the message says in what they differ."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """A measuring run: what all its results have in common.
-
-    Attributes:
-        id: its own; results of different runs are never mixed.
-        started_at_ms: since the epoch.
-        commit: of what was measured.
-        selection: the name of a `Selection`; None where others measured.
-        machine: what it was measured on.
-        environment: `system_info.environment`, and what else may differ between runs.
-        seed: of the orders of the trials; None where there was no session.
-        rounds: wanted of each result; None where nobody said.
-        interrupted: whether it ended early.
-        warnings: what makes all of it doubtful, a sentence each.
-    """
-
-    id: str
-    started_at_ms: int
-    commit: str
-    machine: SystemInfo
-    selection: str | None = None
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    seed: int | None = None
-    rounds: int | None = None
-    interrupted: bool = False
-    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,6 @@ import base64
 from array import array
 from typing import Any
 
-import numpy as np
-
 _DURATIONS = ("intended_ns", "lag_ns", "connect_ns", "service_ns")
 
 
@@ -47,6 +45,10 @@ class Record:
 
 def unpacked(packed: dict[str, str]) -> dict[str, Any]:
     """The arrays of `Record.packed`, as numpy's."""
+    # Here: in the generator's process the threads of numpy's OpenBLAS would take a processor from
+    # the server for as long as they look for work, which is longer than a short run.
+    import numpy as np
+
     found: dict[str, Any] = {
         name: np.frombuffer(base64.b64decode(packed[name]), dtype=np.int64) for name in _DURATIONS
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.harness.result import Result, Run
+from benchmarks.harness.result import Result
+from benchmarks.harness.run import Run
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Trial, Turn
 from benchmarks.harness.system_info import SystemInfo

@@ -12,10 +12,11 @@ import pytest
 
 from benchmarks.harness import run_log
 from benchmarks.harness.result import Result
+from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import VARIABLE, Selection
 from benchmarks.harness.session import Session, Trial
-from benchmarks.harness.suite import Row, _Suite
+from benchmarks.harness.suite import _Suite
 from tests.harness.made_up import MadeUp, run
 
 

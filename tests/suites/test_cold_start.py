@@ -21,10 +21,12 @@ from benchmarks.cold_start import (
     Starts,
 )
 from benchmarks.harness import page_cache
+from benchmarks.harness.row import Row
+from benchmarks.harness.run import OpenRun
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import ROUNDS, Measured, Session
-from benchmarks.harness.suite import Row, Runs, measured_alone
+from benchmarks.harness.suite import measured_alone
 from benchmarks.starts import _sampling, way, ways
 from benchmarks.starts.base import StartError
 from benchmarks.suites import rows
@@ -120,14 +122,14 @@ def test_rows_of_one_case_are_measured_once() -> None:
     assert {row.trial.name for row in found} == {"cold_start_interpreter_bare"}
     measured = _measured(1, 2, *found)
     assert set(measured) == {"cold_start_interpreter_bare", "cold_start_spawn_bare"}
-    ready, first, imported = (row.result(measured, Runs("x").ended()) for row in found)
+    ready, first, imported = (row.result(measured, OpenRun("x").ended()) for row in found)
     assert imported.medians_ns < ready.medians_ns < first.medians_ns
     assert "ratio_to_spawn" in imported.facts
 
 
 def test_a_burst_has_one_last_ready() -> None:
     row = Burst.row_of("zygote", 4, "last_ready")
-    result = row.result(_measured(1, 8, row), Runs("x").ended())
+    result = row.result(_measured(1, 8, row), OpenRun("x").ended())
     assert result.name == "cold_start_last_ready_zygote_http_burst4"
     assert len(result.rounds[0].durations_ns) == 2
 
@@ -135,7 +137,7 @@ def test_a_burst_has_one_last_ready() -> None:
 @pytest.mark.skipif(CRIU_MISSING is not None, reason=str(CRIU_MISSING))
 def test_a_dump_is_one_sample_a_round() -> None:
     row = Dump.row_of("bare")
-    result = row.result(_measured(2, 1, row), Runs("x").ended())
+    result = row.result(_measured(2, 1, row), OpenRun("x").ended())
     assert result.name == "cold_start_dump_criu_bare"
     assert [len(each.durations_ns) for each in result.rounds] == [1, 1]
     assert result.facts["snapshot_bytes"] > 1 << 20
@@ -146,7 +148,7 @@ def test_what_node_has_not_is_missing_and_no_failure() -> None:
         pytest.skip(why)
     row = Ready.row_of("node_spawn", "numpy")
     with pytest.raises(NotImplementedError, match=r"Node\.js has nothing like numpy"):
-        row.result(_measured(1, 1, row), Runs("x").ended())
+        row.result(_measured(1, 1, row), OpenRun("x").ended())
 
 
 def test_ballast_is_memory_that_the_instance_has() -> None:
@@ -215,5 +217,5 @@ def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_dropped_page_cache_is_measured() -> None:
     row = Dropped.row_of("interpreter", "ready")
     assert row.name == "cold_start_interpreter_http_dropped"
-    result = row.result(_measured(1, 1, row), Runs("x").ended())
+    result = row.result(_measured(1, 1, row), OpenRun("x").ended())
     assert result.facts["page_cache"] == "dropped"

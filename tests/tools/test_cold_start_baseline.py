@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cold_start import FirstResponse, Ready
-from benchmarks.harness.suite import Row
+from benchmarks.harness.row import Row
 from tools.baseline import Script
 from tools.cold_start_baseline import SCRIPT
 

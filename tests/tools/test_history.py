@@ -14,9 +14,9 @@ from asv.results import Results, iter_results
 
 from benchmarks import suites
 from benchmarks.harness import run_log
+from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
-from benchmarks.harness.suite import Row
 from tests.harness import made_up
 from tools import history, working_tree
 from tools.history import NotAddedError, add

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
-from benchmarks.harness.suite import Row
 from tests.harness.made_up import MadeUp
 from tools import working_tree
 from tools.command import Refused

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.suite import Row
 from tests.harness.made_up import MadeUp, result
 from tests.tools.stopping import starts, stop_while_measuring
 from tools import durations

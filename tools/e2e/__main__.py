@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from benchmarks.harness.suite import Runs
+from benchmarks.harness.run import OpenRun
 from benchmarks.load.result import LoadResult
 from tools import command, working_tree
 from tools.e2e import results, shown
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(plan: Plan) -> int:
-    run = Runs(working_tree.commit(), seed=None, rounds=len(plan.loads))
+    run = OpenRun(working_tree.commit(), seed=None, rounds=len(plan.loads))
     try:
         _say_first(plan, first_request(plan))
         came = measured(plan)

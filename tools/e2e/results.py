@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.clock import clock_cost_ns
-from benchmarks.harness.result import Result, Run
+from benchmarks.harness.result import Result
+from benchmarks.harness.run import Run
 from benchmarks.harness.samples import Samples
 from benchmarks.load import outcomes
 from benchmarks.load.pooled import pooled

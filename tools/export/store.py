@@ -17,7 +17,8 @@ import numpy as np
 from asv.benchmarks import Benchmarks
 from asv.results import Results
 
-from benchmarks.harness.result import Result, Run
+from benchmarks.harness.result import Result
+from benchmarks.harness.run import Run
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.system_info import SystemInfo
 from benchmarks.suites import MODULES

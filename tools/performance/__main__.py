@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks import suites
-from benchmarks.harness.result import Run
+from benchmarks.harness.row import Row
+from benchmarks.harness.run import Run
 from benchmarks.harness.selection import Selection
-from benchmarks.harness.suite import Row
 from tools import command
 from tools.measuring import measure
 from tools.performance import shown

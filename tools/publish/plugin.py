@@ -22,8 +22,8 @@ from asv.commands.publish import Publish
 from asv.util import ProcessError, UserError, iter_subclasses
 
 from benchmarks.harness import run_log
+from benchmarks.harness.run import RUN_VARIABLE
 from benchmarks.harness.selection import selected
-from benchmarks.harness.suite import RUN_VARIABLE
 from tools.command import own_temporary_folder
 from tools.publish import branches, pages
 from tools.publish.stores import store

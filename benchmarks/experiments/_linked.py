@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.experiments.asker import Asking, ask
-from benchmarks.experiments.base import Case, Outcome
+from benchmarks.experiments._asker import Asking, ask
+from benchmarks.experiments._one_at_a_time import samples_of
+from benchmarks.harness.samples import Samples
 from benchmarks.servers.aetherless import Aetherless
 
 WARMUP = 5  # of which the first brings all instances up
@@ -15,20 +16,19 @@ WARMUP = 5  # of which the first brings all instances up
 def ask_first(
     one: Aetherless,
     first: str,
-    case: Case,
+    name: str,
     size: str,
-    samples: int,
+    count: int,
     seed: int,
     served: Mapping[str, Any],
-) -> Outcome:
+) -> Samples:
     """Asks the first of several functions, one request after the other.
 
     Args:
         one: the runtime.
         first: the function's id.
-        case: what it is for.
-        size: of the workload.
-        samples: how many requests count.
+        name, size: of the workload.
+        count: how many requests count.
         seed: of the request.
         served: as `Workload.check` has it.
 
@@ -37,16 +37,11 @@ def ask_first(
     """
     found = ask(
         Asking(
-            port=one.port, path=f"/function/{first}", name=case.workload, size=size, count=samples,
+            port=one.port, path=f"/function/{first}", name=name, size=size, count=count,
             seed=seed, warmup=WARMUP, state="warm", served=served,
         )
     )  # fmt: skip
-    return Outcome(
-        found["latency_ns"],
-        starts=found["starts"],
-        payload_size_bytes=found["payload_size_bytes"],
-        recollected=found["recollected"],
-    )
+    return samples_of(found)
 
 
 def prove_warm(one: Aetherless) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.experiments.asker import request_of
-from benchmarks.experiments.base import Outcome
-from benchmarks.experiments.checks import state_of
+from benchmarks.experiments._asker import request_of
+from benchmarks.experiments._checks import state_of
+from benchmarks.experiments.base import samples_of
+from benchmarks.harness.samples import Samples
 from benchmarks.load import outcomes
 from benchmarks.load.arrivals import Schedule
-from benchmarks.load.result import LoadResult
+from benchmarks.load.result import LAG_BOUND_NS, LoadResult
 from benchmarks.load.run import Closed, Load, run
 from benchmarks.servers.aetherless import Aetherless
 from benchmarks.servers.base import HOST, Server
@@ -24,7 +25,7 @@ _TOLD = (
     "loop", "arrivals", "seed", "offered_per_s", "sent_per_s", "achieved_per_s", "service", "lag",
     "valid", "cpu_seconds", "why",
 )  # fmt: skip
-_ANSWERS = "benchmarks.experiments.checks:answers"
+_ANSWERS = "benchmarks.experiments._checks:answers"
 
 
 def send(
@@ -36,7 +37,7 @@ def send(
     check: str | None = None,
     connections_before: int = 0,
     warmup: int = 0,
-) -> Outcome:
+) -> Samples:
     """Sends a load from a fresh process.
 
     Args:
@@ -50,18 +51,19 @@ def send(
 
     Returns:
         A latency for each request: from its intended start, in a closed loop from its actual one.
-        One that failed counts with `TIMEOUT_S`. A run that is not valid says so in its doubts.
-        `starts` are there where `check` is None and the server tells.
+        One that failed counts with `TIMEOUT_S`. Where the generator was late past its bound they
+        are not valid. `starts` are there where `check` is None and the server tells.
     """
     result = sent(to, name, size, arrivals, seed, check, connections_before)
     counts = np.arange(result.requests) >= warmup
-    return Outcome(
+    return samples_of(
         latencies_ns(result)[counts].tolist(),
         failures=failures(result, counts),
         starts=starts(result, counts),
         payload_size_bytes=payload_size_bytes(name, size, seed),
-        doubts=[*doubts(result), *doubts_of_failures(result.requests - result.succeeded)],
-        more=told(result),
+        warnings=[*warnings(result), *warnings_of_failures(result.requests - result.succeeded)],
+        invalid=result.invalid,
+        **told(result),
     )
 
 
@@ -73,8 +75,9 @@ def sent(
     seed: int,
     check: str | None = None,
     connections_before: int = 0,
+    lag_bound_ns: int = LAG_BOUND_NS,
 ) -> LoadResult:
-    """As `send`, with every request of the run apart."""
+    """As `send`, with every request of the run apart, and with a bound as `Load.lag_bound_ns`."""
     return run(
         Load(
             request=request_of(HOST, to.port, to.path, workload(name), size, seed),
@@ -83,6 +86,7 @@ def sent(
             check_arguments=None if check else {"name": name, "size": size, "seed": seed},
             timeout_s=TIMEOUT_S,
             connections_before=connections_before,
+            lag_bound_ns=lag_bound_ns,
         )
     )
 
@@ -104,20 +108,22 @@ def starts(result: LoadResult, chosen: NDArray[np.bool_]) -> Counter[str]:
     return Counter(state_of(label) for label in labels if label)
 
 
-def prove_warm(outcome: Outcome, platform: type[Server]) -> None:
+def prove_warm(samples: Samples, platform: type[Server]) -> None:
     """Makes sure that all right answers came from warm instances, by the word of the runtime.
 
     Args:
-        outcome: of a load whose answers were labelled.
+        samples: of a load whose answers were labelled.
         platform: who answered. The runtime must have said it of each; others say nothing.
 
     Raises:
         RuntimeError: it is not so.
     """
     says = issubclass(platform, Aetherless)
-    right = len(outcome.samples_ns) - sum(outcome.failures.values()) if says else 0
-    if dict(outcome.starts) != ({"warm": right} if right else {}):
-        raise RuntimeError(f"not all {right} answers were warm: {dict(outcome.starts)}")
+    failed = sum(samples.facts["failures"].values())
+    right = len(samples.durations_ns) - failed if says else 0
+    found = dict(samples.facts["starts"])
+    if found != ({"warm": right} if right else {}):
+        raise RuntimeError(f"not all {right} answers were warm: {found}")
 
 
 def payload_size_bytes(name: str, size: str, seed: int) -> int:
@@ -125,15 +131,12 @@ def payload_size_bytes(name: str, size: str, seed: int) -> int:
     return len(workload(name).request(size, seed)[3])
 
 
-def doubts(result: LoadResult) -> list[str]:
+def warnings(result: LoadResult) -> list[str]:
     """What makes a run doubtful, but for its failures."""
-    found = [] if result.invalid is None else [f"invalid: {result.invalid}"]
-    if result.bottleneck:
-        found.append(result.bottleneck)
-    return found
+    return [result.bottleneck] if result.bottleneck else []
 
 
-def doubts_of_failures(count: int) -> list[str]:
+def warnings_of_failures(count: int) -> list[str]:
     """What so many failures make doubtful."""
     return [f"{count} requests that failed count with the time-out"] if count else []
 

@@ -1,0 +1,98 @@
+"""1, 10 and 50 warm requests at a time, beside servers of the traditional kind.
+
+The closed loop of the framework in Rust, whose results have kept its word for it, "crowd": each
+connection asks again when it has its answer, so that what a stall would do to others who come
+meanwhile is left out. Latency under an offered load is another experiment.
+
+The runtime has one instance that takes as many requests at a time as there are connections;
+uvicorn's loop and functions-framework's threads (four a processor, its default) take what comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.experiments import _loads
+from benchmarks.experiments.base import _Experiment, asked, missing, row, short
+from benchmarks.harness.row import Row
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
+from benchmarks.load.run import Closed
+from benchmarks.servers import server
+from benchmarks.workloads.registry import workload
+
+PLATFORMS = ("aetherless", "uvicorn", "functions_framework")
+CONNECTIONS = (1, 10, 50)
+WARMUP = 4  # requests of each connection
+SAMPLES, QUICK = 400, 200
+
+
+@dataclass(frozen=True)
+class Loop(Trial):
+    """A closed loop of so many connections to one platform."""
+
+    workload: str
+    size: str
+    connections: int
+    platform: str
+    turn_s = 0.8
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"{self.group} by {self.platform}"
+
+    @property
+    def group(self) -> str:  # type: ignore[override]
+        """As `Trial.group`: all platforms with the same load."""
+        return f"closed loop of {self.connections}, {self.workload}:{self.size}"
+
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        return missing(self.workload, self.platform)
+
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
+        """As `Trial.run`."""
+        asked, kind = workload(self.workload), server(self.platform)
+        warmup = WARMUP * self.connections
+        arrivals = Closed(self.connections, warmup + turn.count(SAMPLES, QUICK))
+        with kind(asked.module, self.connections) as one:
+            one.status("GET", one.path)  # brings the instance up
+            samples = _loads.send(
+                one, self.workload, self.size, arrivals, turn.seed,
+                connections_before=self.connections, warmup=warmup,
+            )  # fmt: skip
+        _loads.prove_warm(samples, kind)
+        return {"": samples}
+
+
+class _ClosedLoop(_Experiment):
+    """What does a request cost where so many connections each have one under way?
+
+    Timed in the generator's process: from when a request is handed to the event loop until its
+    whole answer is there. Outside: the first requests of each connection, with which connections
+    and threads come up; connecting; the answer's comparison, which is made after the clock has
+    stopped, and which the next request of that connection waits for.
+    """
+
+    param_names = ("platform", "connections", "workload")
+    tracking = (PLATFORMS[:1], (10,), ("noop:empty",))
+    study = (PLATFORMS, CONNECTIONS, ("noop:empty", "echo:bytes=1024"))
+    quick = (PLATFORMS[:2], (10,), ("noop:empty",))
+
+    def row(self, platform: str, connections: int, workload: str) -> Row:
+        """As `_Suite.row`."""
+        name, size = asked(workload)
+        reference = Loop(name, size, connections, PLATFORMS[0]), ""
+        return row(
+            Loop(name, size, connections, platform),
+            "",
+            "crowd",
+            name,
+            f"{short(size)}_c{connections}_{platform}",
+            platform=platform,
+            arrivals="closed",
+            concurrency=connections,
+            beside={} if platform == PLATFORMS[0] else {PLATFORMS[0]: reference},
+        )

@@ -1,0 +1,200 @@
+"""The runtime beside other servers, all asked by wrk, the public load tool.
+
+A closed loop of so many connections for a second, by a generator that is not ours and takes less of
+the processor than ours does. A round gives one sample, the time a request: what wrk took by how
+many answers it got. Its percentiles, of requests that it came to send, stand in `rounds`.
+
+Each server is fresh. Before it counts, our own generator asks for the workload and compares the
+answers, of which wrk looks at the status alone; the connections are wrk's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.experiments import _loads
+from benchmarks.experiments.base import _Experiment, asked, missing, row, short
+from benchmarks.harness.row import Row
+from benchmarks.harness.samples import Samples
+from benchmarks.harness.session import Trial, Turn
+from benchmarks.load import wrk
+from benchmarks.load.run import Closed
+from benchmarks.servers import server
+from benchmarks.servers.base import HOST, Server
+from benchmarks.workloads.registry import workload
+
+REFERENCE = "aetherless"
+CONCURRENCY = 16
+SECONDS = 1
+LONG_SECONDS = 8
+WARMUP = 20  # requests of each connection
+
+
+@dataclass(frozen=True)
+class Wrk(Trial):
+    """wrk's closed loop of so many connections to one platform.
+
+    Attributes:
+        workload, size: what is asked for.
+        connections: each with one request at a time.
+        platform: who answers.
+        seconds: how long.
+    """
+
+    workload: str
+    size: str
+    connections: int
+    platform: str
+    seconds: int = SECONDS
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the memory of the server's first process is looked at, too.
+
+        In a short run what is kept once, and pages that come and go, hide what each request leaves
+        behind.
+        """
+        return self.seconds >= LONG_SECONDS
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return f"{self.group} by {self.platform}"
+
+    @property
+    def group(self) -> str:  # type: ignore[override]
+        """As `Trial.group`: all platforms with the same load."""
+        asked = f"{self.workload}:{self.size}"
+        return f"{self.seconds} s of wrk with {self.connections} connections, {asked}"
+
+    @property
+    def turn_s(self) -> float:  # type: ignore[override]
+        """As `Trial.turn_s`."""
+        return 0.8 + self.seconds * (1.25 if self.is_long else 1)
+
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        return wrk.missing() or missing(self.workload, self.platform)
+
+    def run(self, turn: Turn) -> Mapping[str, Samples]:
+        """As `Trial.run`."""
+        asked = workload(self.workload)
+        warmup = Closed(self.connections, WARMUP * self.connections)
+        with server(self.platform)(asked.module, CONCURRENCY) as one:
+            one.status("GET", one.path)  # brings the instance up
+            checked = _loads.sent(one, self.workload, self.size, warmup, turn.seed)
+            if checked.failures:
+                raise RuntimeError(f"{one.name} answered wrongly: {checked.why}")
+            return {"": self._watched(one) if self.is_long else self._loaded(one, self.seconds)}
+
+    def _watched(self, one: Server) -> Samples:
+        """As `_loaded`, with what became of the memory meanwhile."""
+        self._loaded(one, self.seconds // 4)  # what is kept once is there then
+        before = _memory_bytes(one)
+        samples = self._loaded(one, self.seconds)
+        growth = (_memory_bytes(one) - before) / samples.number
+        more = {"memory_bytes_before": before, "memory_growth_bytes_per_request": growth}
+        return replace(samples, facts={**samples.facts, **more})
+
+    def _loaded(self, one: Server, seconds: int) -> Samples:
+        url = f"http://{HOST}:{one.port}{one.path}"
+        body_bytes = workload(self.workload).variants[self.size]
+        load = wrk.run(url, self.connections, seconds, body_bytes)
+        if load.failed:
+            raise RuntimeError(f"{one.name}: {load.failed} of {load.requests} requests failed")
+        return Samples(
+            durations_ns=[load.duration_us * 1e3 / load.requests],
+            number=load.requests,
+            facts={
+                "requests": load.requests,
+                "per_second": load.per_second,
+                "p50_ns": load.p50_us * 1e3,
+                "p99_ns": load.p99_us * 1e3,
+            },
+        )
+
+
+def _memory_bytes(one: Server) -> int:
+    """Of the server's first process, what is its alone."""
+    return int(psutil.Process(one.pid).memory_full_info().uss)
+
+
+def _told(rounds: Sequence[Samples]) -> dict[str, Any]:
+    """The rounds' facts, and their medians."""
+    facts = [dict(each.facts) for each in rounds]
+    medians = {key: float(np.median([each[key] for each in facts])) for key in facts[0]}
+    return {**medians, "rounds": facts}
+
+
+def _row(platform: str, connections: int, asked_for: str) -> Row:
+    name, size = asked(asked_for)
+    variant = "" if name == "noop" else f"{short(size)}_"
+    reference = Wrk(name, size, connections, REFERENCE), ""
+    return row(
+        Wrk(name, size, connections, platform),
+        "",
+        "serving",
+        name,
+        f"{variant}c{connections}_{platform}",
+        platform=platform,
+        arrivals="closed",
+        concurrency=connections,
+        beside={} if platform == REFERENCE else {REFERENCE: reference},
+        told=_told,
+        payload_size_bytes=workload(name).variants[size],
+    )
+
+
+class _Serving(_Experiment):
+    """How long does a noop's request take a server, of as many as it can answer?
+
+    Timed by wrk: the whole of its run by the answers that it got.
+    """
+
+    param_names = ("platform", "connections")
+    tracking = ((REFERENCE,), (10,))
+    study = ((REFERENCE, "uvicorn", "granian", "functions_framework"), (1, 10))
+
+    def row(self, platform: str, connections: int) -> Row:
+        """As `_Suite.row`."""
+        return _row(platform, connections, "noop:empty")
+
+
+class _ServingPayload(_Experiment):
+    """The same of an echo of text, over four connections."""
+
+    param_names = ("platform", "payload_size_bytes")
+    study = ((REFERENCE, "aetherless_proxied", "uvicorn"), (1 << 20,))
+
+    def row(self, platform: str, payload_size_bytes: int) -> Row:
+        """As `_Suite.row`."""
+        return _row(platform, 4, f"echo:bytes={payload_size_bytes}")
+
+
+class _LongRun(_Experiment):
+    """Does the runtime's first process grow with the requests that it has served?
+
+    Timed as in `Serving`, for longer; the metadata has `memory_growth_bytes_per_request`, of the
+    memory that is that process's alone.
+    """
+
+    param_names = ("connections",)
+    study = ((10,),)
+
+    def row(self, connections: int) -> Row:
+        """As `_Suite.row`."""
+        return row(
+            Wrk("noop", "empty", connections, REFERENCE, LONG_SECONDS),
+            "",
+            "long_run",
+            "noop",
+            f"c{connections}_{REFERENCE}",
+            arrivals="closed",
+            concurrency=connections,
+            told=_told,
+        )
