@@ -23,18 +23,18 @@ says = @awk -F ':.*\#\# ' '/^$@:/{print "make " $$1 ": " $$2}' Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
 	@echo "installing the tools into .venv: one to two minutes"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-bench.txt
 	@$(BIN)/python tools/install_peers.py
 	@touch $@
 
 .venv/checkers: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 # Built in place; the folder is what is imported.
 .venv/built: .venv/installed $(SOURCES)
 	@echo "building the package in place: half a minute"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=compat
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=compat
 	@touch $@
 
 build: .venv/built ## make .venv and build the package in place (2 min, the first time)

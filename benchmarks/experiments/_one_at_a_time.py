@@ -24,7 +24,7 @@ from benchmarks.workloads.registry import workload
 STAMPED = ("gateway", "queue", "transport", "function")  # by the runtime, of each request
 GONE_S = 0.05  # in which an instance is ended, and what it has used up is there again
 WITH_TAIL = 130  # samples a round: eight rounds carry a p99
-_FEW, _FEWEST = 12, 4
+_FEW, _FEWEST = 12, 5
 _WITH_TAIL_BYTES = 1 << 16  # up to which an echo takes less than a millisecond
 _WARM = "warm"
 
@@ -71,7 +71,7 @@ class OneAtATime(Trial):
     @property
     def turn_s(self) -> float:  # type: ignore[override]
         """As `Trial.turn_s`."""
-        return 0.6 + self.samples * (self.pause_s + 0.002)
+        return 0.45 + (self.samples + 1) * (self.pause_s + 0.001)
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
@@ -130,7 +130,8 @@ def back_to_back(name: str, size: str, platform: str = "aetherless") -> OneAtATi
         in_time = (16 << 20) // workload(name).variants[size]
         count = min(WITH_TAIL, max(_FEWEST, in_time))
     else:
-        count = WITH_TAIL if name == "noop" else _FEW
+        smallest = next(iter(workload(name).variants))
+        count = WITH_TAIL if name == "noop" else _FEW if size == smallest else _FEWEST
     return OneAtATime(workload=name, size=size, samples=count, platform=platform)
 
 

@@ -84,7 +84,7 @@ class Bursts(Trial):
     @property
     def turn_s(self) -> float:  # type: ignore[override]
         """As `Trial.turn_s`."""
-        return 0.8 + (_WARM_UP + self.bursts) * self.period_s
+        return 0.5 + (_WARM_UP + self.bursts) * self.period_s
 
     @property
     def lag_bound_ns(self) -> int:
@@ -264,14 +264,14 @@ _PLANS = {
     ("noop:empty", "cold", 1): (0.07, 8),
     ("noop:empty", "cold", 4): (0.1, 6),
     ("noop:empty", "cold", 16): (0.25, 4),
-    ("010.sleep:ms=300", "warm", 1): (0.32, 2),
-    ("010.sleep:ms=300", "warm", 4): (0.33, 2),
-    ("010.sleep:ms=300", "warm", 16): (0.36, 2),
-    ("010.sleep:ms=300", "cold", 1): (0.4, 2),
-    ("010.sleep:ms=300", "cold", 4): (0.45, 2),
-    ("010.sleep:ms=300", "cold", 16): (0.8, 2),
+    ("010.sleep:ms=300", "warm", 1): (0.32, 1),
+    ("010.sleep:ms=300", "warm", 4): (0.33, 1),
+    ("010.sleep:ms=300", "warm", 16): (0.36, 1),
+    ("010.sleep:ms=300", "cold", 1): (0.4, 1),
+    ("010.sleep:ms=300", "cold", 4): (0.45, 1),
+    ("010.sleep:ms=300", "cold", 16): (0.8, 1),
 }
-_PLAN_OF_OTHERS = {"warm": (0.1, 3), "cold": (0.2, 2)}
+_PLAN_OF_OTHERS = {"warm": (0.1, 2), "cold": (0.2, 2)}
 _OTHERS = tuple(  # chain and transfer have experiments of their own
     f"{name}:{next(iter(each.variants))}"
     for name, each in WORKLOADS.items()

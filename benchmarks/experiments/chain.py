@@ -54,7 +54,7 @@ class Chained(Trial):
     @property
     def turn_s(self) -> float:  # type: ignore[override]
         """As `Trial.turn_s`."""
-        return 0.6 + 0.15 * self.functions
+        return 0.35 + 0.08 * self.functions
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""

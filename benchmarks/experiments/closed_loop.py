@@ -36,7 +36,7 @@ class Loop(Trial):
     size: str
     connections: int
     platform: str
-    turn_s = 0.8
+    turn_s = 0.55
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -15,7 +15,7 @@ from benchmarks.workloads.registry import WORKLOADS
 STRATEGIES = ("zygote", "spawn", "criu")
 IMPORTS = {"none": (), "http": ("http.server", "json")}
 CHOICE = "zygote"  # the runtime's own
-SAMPLES = 12
+SAMPLES = 8
 
 
 def _trial(name: str, strategy: str, imports: str = "none") -> OneAtATime:

@@ -30,7 +30,7 @@ class Generating(Trial):
     """A constant rate to the server in C; its parts are "latency" and "lag"."""
 
     name = "the load generator"
-    turn_s = 0.8
+    turn_s = 0.6
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""

@@ -12,7 +12,7 @@ from benchmarks.harness.row import Row
 
 KEEP_ALIVE_S = 0.2
 IDLE_MS = (40, 120, 180, 220, 280, 400)  # a fifth to twice the keep-alive time
-SAMPLES = 5
+SAMPLES = 3
 
 
 class _KeepAlive(_Experiment):

@@ -15,9 +15,9 @@ There are two kinds of rates, since either alone would flatter somebody:
   grows as long as the load lasts, here the time of `SAMPLES` requests.
 
 The capacity is measured first, in the same server: what a closed loop of as many connections as the
-server takes requests at a time achieves in `CAPACITY_S`, after one as long that does not count. It
-stands in each round (`capacity_per_s`) beside the rate that came of it. In the study the points of
-a curve share a server and its capacity, and follow in an order drawn from the seed; by itself a
+server takes requests at a time achieves in `CAPACITY_S`, after a shorter one that does not count.
+It stands in each round (`capacity_per_s`) beside the rate that came of it. In the study the points
+of a curve share a server and its capacity, and follow in an order drawn from the seed; by itself a
 point has both for its own. A share of a capacity that is not quite right moves a point along the
 curve, for every platform alike.
 
@@ -57,7 +57,7 @@ PLATFORMS = (
 SHARES = tuple(f"load{percent}" for percent in (25, 50, 75, 90, 110))
 RATES = tuple(f"rate{rate}" for rate in (200, 800, 2000))
 CONCURRENCY = 16
-CAPACITY_S = 0.25
+FIRST_S, CAPACITY_S = 0.1, 0.25
 SAMPLES = 130  # eight rounds carry a p99
 WARMUP = 100  # requests; with a service time of 1, a queue at 75 % settles within some 60
 _MOST_IN_CAPACITY = 100_000  # requests: more than any server answers in that time
@@ -86,7 +86,7 @@ class Curve(Trial):
     @property
     def turn_s(self) -> float:  # type: ignore[override]
         """As `Trial.turn_s`."""
-        return 1.4 + 0.6 * len(self.points)
+        return 0.9 + 0.43 * len(self.points)
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
@@ -99,8 +99,8 @@ class Curve(Trial):
         found: dict[str, Samples] = {}
         with kind(module, CONCURRENCY) as one:
             one.status("GET", one.path)  # brings the instance up
-            self._capacity(one, turn.seed)  # with all that happens once
-            capacity_per_s, warnings = self._capacity(one, turn.seed)
+            self._capacity(one, turn.seed, FIRST_S)  # with all that happens once
+            capacity_per_s, warnings = self._capacity(one, turn.seed, CAPACITY_S)
             for point in np.random.default_rng(turn.seed).permutation(self.points).tolist():
                 offered_per_s = _amount(point)
                 if point in SHARES:
@@ -115,14 +115,14 @@ class Curve(Trial):
                 found[point] = judged(came, arrivals.offered_per_s, intended_ns, capacity_per_s)
         return found
 
-    def _capacity(self, one: Server, seed: int) -> tuple[float, list[str]]:
+    def _capacity(self, one: Server, seed: int, for_s: float) -> tuple[float, list[str]]:
         """Requests a second that it answers, and what is doubtful about that.
 
         Raises:
             RuntimeError: it does not answer all of them rightly.
         """
         came = _loads.send(
-            one, self.workload, self.size, Closed(CONCURRENCY, _MOST_IN_CAPACITY, CAPACITY_S), seed,
+            one, self.workload, self.size, Closed(CONCURRENCY, _MOST_IN_CAPACITY, for_s), seed,
             connections_before=CONCURRENCY,
         )  # fmt: skip
         said = came.facts["more"]

@@ -57,7 +57,7 @@ class Packages(Trial):
 
     strategy: str
     cache: str
-    turn_s = 4.5
+    turn_s = 3.4
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -31,7 +31,7 @@ from benchmarks.workloads.registry import workload
 REFERENCE = "aetherless"
 CONCURRENCY = 16
 SECONDS = 1
-LONG_SECONDS = 8
+LONG_SECONDS = 4
 WARMUP = 20  # requests of each connection
 
 
@@ -75,7 +75,7 @@ class Wrk(Trial):
     @property
     def turn_s(self) -> float:  # type: ignore[override]
         """As `Trial.turn_s`."""
-        return 0.8 + self.seconds * (1.25 if self.is_long else 1)
+        return 0.6 + self.seconds * (1.25 if self.is_long else 1)
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""

@@ -47,7 +47,7 @@ class Transfers(Trial):
     """So many bytes, in all ways, which are its parts."""
 
     size_bytes: int
-    turn_s = 1.5
+    turn_s = 1.05
 
     @property
     def name(self) -> str:  # type: ignore[override]

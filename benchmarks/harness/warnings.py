@@ -30,10 +30,10 @@ _FEWEST_TO_SHARE = 4  # results: of fewer, each keeps its own
 
 # What a warning of each kind says where it is said of a whole run.
 _OF_A_RUN = {
-    "between": f"medians of rounds differ by more than {SPREAD_BETWEEN:.0%}",
+    "between": f"the medians of rounds differ by more than {SPREAD_BETWEEN:.0%}",
     "within": f"the middle half of the samples spans more than {SPREAD_WITHIN:.0%} of the median",
     "clock": f"samples are shorter than {CLOCK_RATIO:.0f} times the clock's own cost",
-    "rounds": f"fewer than {FEWEST_ROUNDS} rounds",
+    "rounds": f"there are fewer than {FEWEST_ROUNDS} rounds",
 }
 _FIGURE = re.compile(r"(\d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)?)")  # or a range of them
 
@@ -64,7 +64,7 @@ def warnings_of(rounds: Sequence[Samples], ordered: Floats | None = None) -> tup
         found.append(Warning("zero", "the median is 0: this is shorter than the clock can tell"))
         return tuple(found)
     if len(blocks) > 1 and (between := between_block_spread(blocks)) > SPREAD_BETWEEN:
-        found.append(Warning("between", f"medians of rounds differ by {between:.0%}"))
+        found.append(Warning("between", f"the medians of rounds differ by {between:.0%}"))
     if high - low > SPREAD_WITHIN * median:
         spread = (high - low) / median
         found.append(Warning("within", f"the middle half spans {spread:.0%} of the median"))
@@ -125,7 +125,7 @@ def shared_out(
         for kind, count in carried.items()
         if total >= _FEWEST_TO_SHARE and 2 * count > total and kind in _OF_A_RUN
     }
-    told = [f"{_OF_A_RUN[kind]} ({carried[kind]} of {total} results)" for kind in sorted(shared)]
+    told = [f"most results: {_OF_A_RUN[kind]}" for kind in sorted(shared)]
     left = {
         name: [each.text for each in own if each.kind not in shared]
         for name, own in by_result.items()

@@ -95,5 +95,5 @@ def test_a_document_is_of_one_run_on_one_machine() -> None:
 
 def test_what_most_results_warn_of_stands_once() -> None:
     made = document([result(name) for name in "abcd"])
-    assert made["warnings"] == ["fewer than 3 rounds (4 of 4 results)"]
+    assert made["warnings"] == ["most results: there are fewer than 3 rounds"]
     assert all(not each["metadata"]["warnings"] for each in made["results"])

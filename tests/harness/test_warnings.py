@@ -61,7 +61,7 @@ def test_what_most_results_carry_is_said_once() -> None:
     between = Warning("between", "medians of rounds differ by 20%")
     own = Warning("late by #", "late by 3")
     told, left = shared_out({"a": [between, own], "b": [between], "c": [between], "d": []})
-    assert told == ["medians of rounds differ by more than 10% (3 of 4 results)"]
+    assert told == ["most results: the medians of rounds differ by more than 10%"]
     assert left == {"a": ["late by 3"], "b": [], "c": [], "d": []}
 
 
