@@ -25,6 +25,7 @@ def _classes() -> dict[str, type[_Experiment]]:
         if isinstance(each, type)
         and issubclass(each, _Experiment)
         and each.__module__ == module.__name__
+        and hasattr(each, "param_names")  # else it is a base of others
     }
 
 

@@ -34,7 +34,6 @@ def send(
     size: str,
     arrivals: Schedule | Closed,
     seed: int,
-    check: str | None = None,
     connections_before: int = 0,
     warmup: int = 0,
 ) -> Samples:
@@ -45,16 +44,15 @@ def send(
         name, size: of the workload and its variant.
         arrivals: when, or by how many at a time.
         seed: of the request.
-        check: as `Load.check`; None compares each answer with that of the workload.
         connections_before: opened before the run.
         warmup: so many of the requests, the first ones, do not count.
 
     Returns:
         A latency for each request: from its intended start, in a closed loop from its actual one.
         One that failed counts with `TIMEOUT_S`. Where the generator was late past its bound they
-        are not valid. `starts` are there where `check` is None and the server tells.
+        are not valid. `starts` are there where the server tells.
     """
-    result = sent(to, name, size, arrivals, seed, check, connections_before)
+    result = sent(to, name, size, arrivals, seed, connections_before)
     counts = np.arange(result.requests) >= warmup
     return samples_of(
         latencies_ns(result)[counts].tolist(),
@@ -73,7 +71,6 @@ def sent(
     size: str,
     arrivals: Schedule | Closed,
     seed: int,
-    check: str | None = None,
     connections_before: int = 0,
     lag_bound_ns: int = LAG_BOUND_NS,
 ) -> LoadResult:
@@ -82,8 +79,8 @@ def sent(
         Load(
             request=request_of(HOST, to.port, to.path, workload(name), size, seed),
             arrivals=arrivals,
-            check=check or _ANSWERS,
-            check_arguments=None if check else {"name": name, "size": size, "seed": seed},
+            check=_ANSWERS,  # with what the workload must answer
+            check_arguments={"name": name, "size": size, "seed": seed},
             timeout_s=TIMEOUT_S,
             connections_before=connections_before,
             lag_bound_ns=lag_bound_ns,

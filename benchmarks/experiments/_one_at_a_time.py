@@ -16,7 +16,7 @@ from benchmarks import package
 from benchmarks.experiments import base
 from benchmarks.experiments._asker import Asking, ask
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.servers import server
 from benchmarks.servers.aetherless import Aetherless, AetherlessProxied
 from benchmarks.workloads.registry import workload
@@ -30,7 +30,7 @@ _WARM = "warm"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneAtATime(Trial):
+class OneAtATime(base._Requests):
     """Requests to one platform, one at a time.
 
     It gives their latencies as "". Where the runtime answers from a warm instance, it also gives
@@ -43,7 +43,7 @@ class OneAtATime(Trial):
         start_mode: what each answer must say; "mixed" takes all.
         pause_s: before each request.
         orchestrator: options of the runtime, where it is the platform.
-        imports: of the runtime's instances, beside the workload's.
+        imports: modules of the runtime's instances, beside the workload's, with spaces between.
     """
 
     workload: str
@@ -54,19 +54,8 @@ class OneAtATime(Trial):
     start_mode: str = _WARM
     pause_s: float = 0.0
     orchestrator: Mapping[str, Any] = field(default_factory=dict)
-    imports: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        apart = [f"{self.pause_s * 1e3:g} ms apart"] if self.pause_s else []
-        asked = f"{self.workload}:{self.size}"
-        return ", ".join([f"{asked} by {self.platform}", self.start_mode, *self.imports, *apart])
-
-    @property
-    def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`: all platforms with the same requests."""
-        return f"one at a time {self.workload}:{self.size}"
+    imports: str = ""
+    label = "{start_mode} {imports} {workload}:{size}, {pause_s:g} s apart by {platform}"
 
     @property
     def turn_s(self) -> float:  # type: ignore[override]
@@ -75,7 +64,7 @@ class OneAtATime(Trial):
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        lacks = base.missing(self.workload, self.platform)
+        lacks = super().missing()
         if lacks is None and self.start_mode in ("spawn", "zygote", "criu"):
             lacks = package.strategy(self.start_mode).missing()
         return lacks
@@ -93,7 +82,7 @@ class OneAtATime(Trial):
         if says:
             options = {"memory_limit_mb": asked.memory_mb, "orchestrator": self._orchestrator()}
         if says and kind is not AetherlessProxied:  # an executable imports by itself
-            options["imports"] = [*asked.imports, *self.imports]
+            options["imports"] = [*asked.imports, *self.imports.split()]
         with kind(asked.module, **options) as one:
             found = ask(
                 Asking(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,35 @@ class _Experiment(_Suite):
     """Base of the experiments' classes; a parameter `workload` has the form of `asked`."""
 
     category = "e2e"
+
+
+class _Requests(Trial):
+    """Base of the experiments' trials, which are frozen dataclasses.
+
+    Attributes:
+        label: makes their name of their fields. What stands before " by " is the same for all that
+            are measured right after each other.
+        workload: what is asked for.
+        platform: who answers.
+    """
+
+    label: ClassVar[str]
+    workload: str
+    platform: str
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As `Trial.name`."""
+        return " ".join(self.label.format_map(vars(self)).split())
+
+    @property
+    def group(self) -> str:  # type: ignore[override]
+        """As `Trial.group`."""
+        return self.name.partition(" by ")[0]
+
+    def missing(self) -> str | None:
+        """As `Trial.missing`."""
+        return missing(self.workload, self.platform)
 
 
 def asked(text: str) -> tuple[str, str]:

@@ -33,10 +33,10 @@ from numpy.typing import NDArray
 from benchmarks.experiments import _loads
 from benchmarks.experiments._asker import ask_together
 from benchmarks.experiments._checks import state_of
-from benchmarks.experiments.base import _Experiment, asked, missing, row, samples_of, short
+from benchmarks.experiments.base import _Experiment, _Requests, asked, row, samples_of, short
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.load import arrivals, outcomes
 from benchmarks.load.result import LAG_BOUND_NS, LoadResult
 from benchmarks.servers.aetherless import Aetherless
@@ -53,7 +53,7 @@ _WRITING_NS = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bursts(Trial):
+class Bursts(_Requests):
     """Bursts to the runtime, each with its instances in the state that the start mode names.
 
     Attributes:
@@ -74,12 +74,8 @@ class Bursts(Trial):
     period_s: float
     bursts: int
     quick: int | None = None
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        asked = f"{self.workload}:{self.size}"
-        return f"bursts of {self.burst} {asked} on {self.instances} instances, {self.start_mode}"
+    platform = Aetherless.name
+    label = "bursts of {burst} {workload}:{size} on {instances} instances, {start_mode}"
 
     @property
     def turn_s(self) -> float:  # type: ignore[override]
@@ -90,10 +86,6 @@ class Bursts(Trial):
     def lag_bound_ns(self) -> int:
         """As `Load.lag_bound_ns`."""
         return LAG_BOUND_NS + self.burst * _WRITING_NS
-
-    def missing(self) -> str | None:
-        """As `Trial.missing`."""
-        return missing(self.workload, Aetherless.name)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`; gives whole bursts, as many as hold so many samples."""

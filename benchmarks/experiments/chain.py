@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 from benchmarks import package
 from benchmarks.experiments._linked import ask_first, prove_warm
-from benchmarks.experiments.base import _Experiment, missing, row, short
+from benchmarks.experiments.base import _Experiment, _Requests, row, short
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.servers.aetherless import Aetherless
 from benchmarks.servers.base import HOST
 from benchmarks.workloads.registry import workload
@@ -35,21 +35,13 @@ SAMPLES = 60
 
 
 @dataclass(frozen=True)
-class Chained(Trial):
+class Chained(_Requests):
     """A chain of so many functions, of one kind."""
 
     kind: str
     functions: int
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        return f"{self.group}, {self.kind}"
-
-    @property
-    def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`: both kinds."""
-        return f"chain of {self.functions}"
+    workload, platform = WORKLOAD.name, Aetherless.name
+    label = "chain of {functions} by {kind}"
 
     @property
     def turn_s(self) -> float:  # type: ignore[override]
@@ -58,7 +50,7 @@ class Chained(Trial):
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        return missing(WORKLOAD.name, Aetherless.name) or package.lacks(package.tail_calls)
+        return super().missing() or package.lacks(package.tail_calls)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""

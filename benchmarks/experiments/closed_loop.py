@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.experiments import _loads
-from benchmarks.experiments.base import _Experiment, asked, missing, row, short
+from benchmarks.experiments.base import _Experiment, _Requests, asked, row, short
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.load.run import Closed
 from benchmarks.servers import server
 from benchmarks.workloads.registry import workload
@@ -29,28 +29,15 @@ SAMPLES, QUICK = 400, 200
 
 
 @dataclass(frozen=True)
-class Loop(Trial):
+class Loop(_Requests):
     """A closed loop of so many connections to one platform."""
 
     workload: str
     size: str
     connections: int
     platform: str
+    label = "closed loop of {connections}, {workload}:{size} by {platform}"
     turn_s = 0.55
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        return f"{self.group} by {self.platform}"
-
-    @property
-    def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`: all platforms with the same load."""
-        return f"closed loop of {self.connections}, {self.workload}:{self.size}"
-
-    def missing(self) -> str | None:
-        """As `Trial.missing`."""
-        return missing(self.workload, self.platform)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""

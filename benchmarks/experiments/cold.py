@@ -13,7 +13,7 @@ from benchmarks.harness.row import Row
 from benchmarks.workloads.registry import WORKLOADS
 
 STRATEGIES = ("zygote", "spawn", "criu")
-IMPORTS = {"none": (), "http": ("http.server", "json")}
+IMPORTS = {"none": "", "http": "http.server json"}
 CHOICE = "zygote"  # the runtime's own
 SAMPLES = 8
 

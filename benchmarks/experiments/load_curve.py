@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.experiments import _loads
-from benchmarks.experiments.base import _Experiment, asked, missing, row, short, told
+from benchmarks.experiments.base import _Experiment, _Requests, asked, row, short, told
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
@@ -54,8 +54,10 @@ PLATFORMS = (
     "aetherless", "aetherless_proxied", "functions_framework", "lambda_runtime", "container",
     "uvicorn",
 )  # fmt: skip
-SHARES = tuple(f"load{percent}" for percent in (25, 50, 75, 90, 110))
-RATES = tuple(f"rate{rate}" for rate in (200, 800, 2000))
+WORKLOADS = ("noop:empty", "echo:bytes=65536")
+SHARES = (25, 50, 75, 90, 110)  # in percent of the capacity
+RATES = (200, 800, 2000)  # requests a second
+POINTS = (*(f"load{percent}" for percent in SHARES), *(f"rate{rate}" for rate in RATES))
 CONCURRENCY = 16
 FIRST_S, CAPACITY_S = 0.1, 0.25
 SAMPLES = 130  # eight rounds carry a p99
@@ -65,32 +67,19 @@ CARRIED = 0.9  # of what is offered: with less there is a backlog
 
 
 @dataclass(frozen=True)
-class Curve(Trial):
+class Curve(_Requests):
     """Some points of one platform's curve, which are its parts."""
 
     platform: str
     workload: str
     size: str
     points: tuple[str, ...]
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        return f"{' '.join(self.points)} of {self.workload}:{self.size} by {self.platform}"
-
-    @property
-    def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`: the curves of all platforms."""
-        return f"load curve of {self.workload}:{self.size}"
+    label = "load curve of {workload}:{size} by {platform}, {points}"
 
     @property
     def turn_s(self) -> float:  # type: ignore[override]
         """As `Trial.turn_s`."""
         return 0.9 + 0.43 * len(self.points)
-
-    def missing(self) -> str | None:
-        """As `Trial.missing`."""
-        return missing(self.workload, self.platform)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""
@@ -102,8 +91,8 @@ class Curve(Trial):
             self._capacity(one, turn.seed, FIRST_S)  # with all that happens once
             capacity_per_s, warnings = self._capacity(one, turn.seed, CAPACITY_S)
             for point in np.random.default_rng(turn.seed).permutation(self.points).tolist():
-                offered_per_s = _amount(point)
-                if point in SHARES:
+                offered_per_s = float(point.removeprefix("load").removeprefix("rate"))
+                if point.startswith("load"):
                     offered_per_s *= capacity_per_s / 100
                 arrivals = poisson_of(offered_per_s, count, turn.seed)
                 came = _loads.send(
@@ -165,18 +154,13 @@ def _grows(latency_ns: Sequence[float], intended_ns: NDArray[np.int64]) -> bool:
     return bool(longer_ns > (1 / CARRIED - 1) * later_ns)
 
 
-def _amount(point: str) -> float:
-    """Percent of the capacity, or requests a second."""
-    return float(point.removeprefix("load").removeprefix("rate"))
-
-
 def _told_of_share(rounds: Sequence[Samples]) -> dict[str, Any]:
     """As `told`, with the rate, which each round found out."""
     offered = [each.facts["more"]["offered_per_s"] for each in rounds]
     return {**told(rounds), "rate": float(np.median(offered))}
 
 
-class _Load(_Experiment):
+class _Points(_Experiment):
     """How long do those who come at this rate wait, whatever has come back?
 
     Open loop: Poisson arrivals from a recorded seed, the shape of independent clients. Timed, in
@@ -188,11 +172,6 @@ class _Load(_Experiment):
     have a thread wait for the first request of each), and a queue gets as long as it will be.
     """
 
-    param_names = ("platform", "rate", "workload")
-    # No share: what a commit makes faster would be asked more.
-    tracking = (PLATFORMS[:1], ("rate800",), ("noop:empty",))
-    study = (PLATFORMS, (*SHARES, *RATES), ("noop:empty", "echo:bytes=65536"))
-
     @classmethod
     def rows(cls, selection: Selection) -> Iterator[Row]:
         """As `_Suite.rows`; in the study the points of a curve share a server."""
@@ -202,29 +181,56 @@ class _Load(_Experiment):
                 each = replace(each, trial=_whole(each.trial), beside=beside)
             yield each
 
-    def row(self, platform: str, rate: str, workload: str) -> Row:
-        """As `_Suite.row`."""
+    def point(self, platform: str, point: str, workload: str, **more: Any) -> Row:
+        """The row of one point.
+
+        Args:
+            platform: who answers.
+            point: of `POINTS`.
+            workload: in the form of `asked`.
+            more: as in `base.row`.
+        """
         name, size = asked(workload)
-        is_share = rate in SHARES
-        share: dict[str, Any] = {"percent_of_capacity": int(_amount(rate))} if is_share else {}
-        reference = Curve(PLATFORMS[0], name, size, (rate,)), rate
+        reference = Curve(PLATFORMS[0], name, size, (point,)), point
         return row(
-            Curve(platform, name, size, (rate,)),
-            rate,
+            Curve(platform, name, size, (point,)),
+            point,
             "load_curve",
             name,
-            f"{short(size)}_{rate}_{platform}",
+            f"{short(size)}_{point}_{platform}",
             platform=platform,
             arrivals="poisson",
-            rate=None if is_share else _amount(rate),
             concurrency=CONCURRENCY,
             beside={} if platform == PLATFORMS[0] else {PLATFORMS[0]: reference},
-            told=_told_of_share if is_share else told,
-            **share,
+            **more,
         )
+
+
+class _Load(_Points):
+    __doc__ = _Points.__doc__
+
+    param_names = ("platform", "percent_of_capacity", "workload")
+    study = (PLATFORMS, SHARES, WORKLOADS)
+
+    def row(self, platform: str, percent_of_capacity: int, workload: str) -> Row:
+        """As `_Suite.row`."""
+        return self.point(platform, f"load{percent_of_capacity}", workload, told=_told_of_share)
+
+
+class _Rate(_Points):
+    __doc__ = _Points.__doc__
+
+    param_names = ("platform", "rate", "workload")
+    # A rate, no share: what a commit makes faster would be asked more.
+    tracking = (PLATFORMS[:1], (800,), WORKLOADS[:1])
+    study = (PLATFORMS, RATES, WORKLOADS)
+
+    def row(self, platform: str, rate: int, workload: str) -> Row:
+        """As `_Suite.row`."""
+        return self.point(platform, f"rate{rate}", workload, rate=float(rate))
 
 
 def _whole(trial: Trial) -> Trial:
     """The curve that a point is of."""
     assert isinstance(trial, Curve)
-    return replace(trial, points=(*SHARES, *RATES))
+    return replace(trial, points=POINTS)

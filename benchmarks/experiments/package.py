@@ -33,11 +33,11 @@ from random import Random
 
 from benchmarks.experiments._asker import Asking, ask
 from benchmarks.experiments._one_at_a_time import GONE_S, phases, samples_of
-from benchmarks.experiments.base import _Experiment, missing, row
+from benchmarks.experiments.base import _Experiment, _Requests, row
 from benchmarks.harness import page_cache
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.servers.aetherless import Aetherless
 
 STRATEGIES = ("spawn", "zygote")
@@ -49,7 +49,7 @@ _FOLDERS = (tempfile.gettempdir(), "/var/tmp")
 
 
 @dataclass(frozen=True)
-class Packages(Trial):
+class Packages(_Requests):
     """Cold requests, by one way of starting and in one state of the page cache.
 
     Its parts are the sizes of the package, "mb10" and so on.
@@ -57,16 +57,13 @@ class Packages(Trial):
 
     strategy: str
     cache: str
+    workload, platform = "noop", Aetherless.name
+    label = "packages by {strategy}, page cache {cache}"
     turn_s = 3.4
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        return f"packages by {self.strategy}, page cache {self.cache}"
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        if lacks := missing("noop", Aetherless.name):
+        if lacks := super().missing():
             return lacks
         if self.cache == "hot":
             return None

@@ -18,10 +18,10 @@ import numpy as np
 import psutil
 
 from benchmarks.experiments import _loads
-from benchmarks.experiments.base import _Experiment, asked, missing, row, short
+from benchmarks.experiments.base import _Experiment, _Requests, asked, row, short
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.load import wrk
 from benchmarks.load.run import Closed
 from benchmarks.servers import server
@@ -36,7 +36,7 @@ WARMUP = 20  # requests of each connection
 
 
 @dataclass(frozen=True)
-class Wrk(Trial):
+class Wrk(_Requests):
     """wrk's closed loop of so many connections to one platform.
 
     Attributes:
@@ -51,6 +51,7 @@ class Wrk(Trial):
     connections: int
     platform: str
     seconds: int = SECONDS
+    label = "{seconds} s of wrk, {connections} connections, {workload}:{size} by {platform}"
 
     @property
     def is_long(self) -> bool:
@@ -62,24 +63,13 @@ class Wrk(Trial):
         return self.seconds >= LONG_SECONDS
 
     @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        return f"{self.group} by {self.platform}"
-
-    @property
-    def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`: all platforms with the same load."""
-        asked = f"{self.workload}:{self.size}"
-        return f"{self.seconds} s of wrk with {self.connections} connections, {asked}"
-
-    @property
     def turn_s(self) -> float:  # type: ignore[override]
         """As `Trial.turn_s`."""
         return 0.6 + self.seconds * (1.25 if self.is_long else 1)
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
-        return wrk.missing() or missing(self.workload, self.platform)
+        return wrk.missing() or super().missing()
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""

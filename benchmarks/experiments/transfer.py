@@ -27,11 +27,11 @@ import numpy as np
 
 from benchmarks import package
 from benchmarks.experiments._linked import ask_first, prove_warm
-from benchmarks.experiments.base import _Experiment, missing, row
+from benchmarks.experiments.base import _Experiment, _Requests, row
 from benchmarks.harness import page_cache
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.servers.aetherless import Aetherless
 from benchmarks.workloads.registry import workload
 
@@ -43,22 +43,19 @@ SAMPLES = {1 << 10: 100, 16 << 10: 100, 64 << 10: 60, 256 << 10: 25, 1 << 20: 8,
 
 
 @dataclass(frozen=True)
-class Transfers(Trial):
+class Transfers(_Requests):
     """So many bytes, in all ways, which are its parts."""
 
     size_bytes: int
+    workload, platform = WORKLOAD.name, Aetherless.name
+    label = "transfer of {size_bytes} bytes"
     turn_s = 1.05
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
-        return f"transfer of {self.size_bytes} bytes"
 
     def missing(self) -> str | None:
         """As `Trial.missing`."""
         if page_cache.is_behind(STORAGE):
             return f"{STORAGE} is no tmpfs: mount one"
-        return missing(WORKLOAD.name, Aetherless.name) or package.lacks(package.tail_calls)
+        return super().missing() or package.lacks(package.tail_calls)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
         """As `Trial.run`."""

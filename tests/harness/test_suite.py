@@ -96,6 +96,18 @@ def test_what_is_missing_is_told_by_setup(log: Path) -> None:
     assert not log.exists()
 
 
+def test_what_turns_out_to_be_missing_is_not_available(capsys: pytest.CaptureFixture[str]) -> None:
+    class Late(Fast):
+        """What if it is only found out on the way?"""
+
+        def row(self, method: str, payload_size_bytes: int) -> Row:
+            return Row(name="a", trial=MadeUp("a", NotImplementedError("no compiler")), part="")
+
+    given = Late().track_time("ring", 64)
+    assert isinstance(given, float) and math.isnan(given)
+    assert "skipped: no compiler" in capsys.readouterr().err
+
+
 def _result(trial: Trial, beside: Mapping[str, tuple[Trial, str]] | None = None) -> Result:
     row = Row(name="a", trial=trial, part="", beside=beside or {})
     session = Session(row.trials())
