@@ -12,7 +12,7 @@ enters no comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.harness.processes import Task, run_fresh
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
+from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import Trial, Turn
 from benchmarks.harness.suite import Axes, _Suite
 from benchmarks.starts import way, ways
@@ -131,6 +132,15 @@ def _joined(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 class _Starts(_Suite):
     category = "cold_start"
+
+    @classmethod
+    def rows(cls, selection: Selection) -> Iterator[Row]:
+        """As `_Suite.rows`, without imports that a way has nothing for."""
+        for each in super().rows(selection):
+            assert isinstance(each.trial, Starts)
+            imports = way(each.trial.strategy).imports
+            if imports is None or each.trial.imports in imports:
+                yield each
 
 
 class Ready(_Starts):

@@ -1,7 +1,7 @@
 """Messages between two processes: the ring beside everything a developer would otherwise use.
 
 A round is two fresh processes, each pinned to a processor of its own. What is measured at one size
-is measured right after each other, in random order, and so is what bare C does on the same
+is measured in a row, in random order, and so is what bare C does on the same
 processors. Ratios are those of rounds.
 """
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536)
 NATIVE = "floor"  # the control: the same in bare C
-SAMPLES = 150
+SAMPLES = 300
 NATIVE_MESSAGES = 400_000  # in all; less of large ones
 TIMEOUT_S = 60.0
 

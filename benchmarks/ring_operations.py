@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CAPACITY_BYTES = 1 << 20
 WARMUP = 100
 LARGEST_IN_BLOCKS = 4096
-BLOCK = 100
+BLOCK = 200
 
 
 def batch_size(size_bytes: int) -> int:

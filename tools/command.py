@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from benchmarks.harness.selection import SelectionError, selected
+
 # What the samples of each process may take of memory stays below 100 MB.
 MOST_ITERATIONS = 1_000_000
 MOST_ROUNDS = 1_000
@@ -91,6 +93,7 @@ def run(name: str, main: Callable[[], int]) -> int:
     """
     try:
         with stopped_by_signals(), own_temporary_folder():
+            selected()  # which the suites look at when they are imported
             status = main()
             sys.stdout.flush()
             return status
@@ -100,9 +103,9 @@ def run(name: str, main: Callable[[], int]) -> int:
     except BrokenPipeError:  # who read it has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except (Refused, OSError) as error:
+    except (Refused, SelectionError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, Refused) else 1
+        return 1 if isinstance(error, OSError) else 2
 
 
 @contextlib.contextmanager

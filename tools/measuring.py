@@ -70,7 +70,6 @@ def measure(
         file=sys.stderr,
     )
     noted = [*working_tree.warnings(), *warnings]
-    runs = OpenRun(working_tree.commit(), selection, rounds=rounds, warnings=noted)
     progress = SessionProgress(lambda name: durations.turn_s(trials[name]), total_s)
 
     def tell(done: int, total: int, name: str) -> None:
@@ -81,6 +80,7 @@ def measure(
         list(trials.values()), rounds, iterations=iterations, quick=selection is Selection.QUICK,
         tell=tell,
     )  # fmt: skip
+    runs = OpenRun(working_tree.commit(), selection, session.seed, rounds, noted)
     found = Outcome([], {}, {})
     try:
         with command.stopped_by_signals() as check, progress:
@@ -94,7 +94,7 @@ def measure(
             found.results.append(row.result(session.measured, run))
         except NotImplementedError as why:
             found.missing[row.name] = str(why)
-        except RuntimeError as why:
+        except Exception as why:  # of any kind: an hour of the others depends on it
             own = session.measured[row.trial.name]
             if own.failed is not None or not session.interrupted:  # else its turn never came
                 found.failed[row.name] = str(why)

@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks import suites
 from benchmarks.harness.row import Row
 from benchmarks.harness.selection import Selection
+from benchmarks.harness.session import ROUNDS
 from tools.command import Refused, run
 from tools.measuring import hand_over, measure, must_be_writable, parser
 from tools.working_tree import ROOT
@@ -63,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _list(rows)
     must_be_writable("--output", options.output)
     if options.history:
+        if options.iterations or options.rounds < ROUNDS:
+            raise Refused(
+                f"--history keeps what can be compared: leave out --iterations, and take {ROUNDS}"
+                " rounds or more"
+            )
         must_be_writable("--history", options.history)
     outcome = measure(rows, selection, options.rounds, options.iterations)
     status = hand_over(NAME, outcome, options.output)

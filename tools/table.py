@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import sys
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from benchmarks.harness.warnings import kind_of, merged
+from tools.command import Parser, run
 
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"))
 _GAP = 2
@@ -283,7 +283,7 @@ def _by_kind(texts: Iterable[str]) -> dict[str, list[str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.table", description=__doc__)
+    parser = Parser(prog="python -m tools.table", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true", help="print it as Markdown")
     documents = []
@@ -316,4 +316,4 @@ def _three_digits(value: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("table", main))

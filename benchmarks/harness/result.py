@@ -118,8 +118,11 @@ class Result:
         for what in ("machine", "commit", "selection"):
             _must_agree(what, getattr(self.run, what), getattr(other.run, what))
         both = None not in (self.processes, other.processes)
+        # What was computed of one side's rounds is not true of both.
+        same = {key: value for key, value in self.facts.items() if other.facts.get(key) == value}
         return replace(
             self,
+            facts=same,
             rounds=self.rounds + other.rounds,
             turns=self.turns + other.turns,
             processes=(self.processes or 0) + (other.processes or 0) if both else None,

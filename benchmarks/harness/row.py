@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from benchmarks.harness.result import Result
 from benchmarks.harness.run import Run
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Measured, Trial
-from benchmarks.harness.statistics import ratio_interval, round_ratios
+from benchmarks.harness.statistics import Floats, ratio_interval, round_ratios
 
 FEWEST_FOR_INTERVAL = 6  # rounds, for 95 %
+WIDE = 1.5  # how many times its lower end the upper end of a ratio's interval may be, unremarked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +71,17 @@ class Row:
                 raise NotImplementedError(f"{self.trial.name} does not give {self.part}")
             raise RuntimeError(f"{self.name}: no round of it was measured")
         valid = [each for each in taken if each[1].invalid is None]
+        ratios, noted = self._ratios(measured)
         why = None
-        if 2 * len(valid) < len(taken):
-            why = next(each.invalid for _, each in taken if each.invalid is not None)
-            why = f"{why} ({len(taken) - len(valid)} of {len(taken)} rounds)"
-            valid = taken
-        rounds = [each for _, each in valid]
+        if len(valid) < len(taken):
+            reason = next(each.invalid for _, each in taken if each.invalid is not None)
+            if 2 * len(valid) < len(taken):
+                why = f"{reason} ({len(taken) - len(valid)} of {len(taken)} rounds)"
+                valid, ratios, noted = taken, {}, []
+            else:
+                left_out = len(taken) - len(valid)
+                noted.append(f"{left_out} of {len(taken)} rounds are left out: {reason}")
+        rounds = [replace(each, warnings=[*each.warnings, *noted]) for _, each in valid]
         return Result(
             name=self.name,
             category=self.category,
@@ -88,32 +94,39 @@ class Row:
             facts={
                 **self.facts,
                 **self.told(rounds),
-                "invalid_rounds": len(taken) - len(rounds) if why is None else len(taken),
-                **self._ratios(measured),
+                "invalid_rounds": sum(each.invalid is not None for _, each in taken),
+                **ratios,
             },
             message_bytes=self.message_bytes,
             invalid=why,
         )
 
-    def _ratios(self, measured: Mapping[str, Measured]) -> dict[str, Any]:
-        """Of rounds that both sides have, and in which both are valid."""
+    def _ratios(self, measured: Mapping[str, Measured]) -> tuple[dict[str, Any], list[str]]:
+        """Of rounds that both sides have, and in which both are valid; and what to warn of."""
         found: dict[str, Any] = {}
-        own = measured[self.trial.name].rounds
+        noted: list[str] = []
+        own = _valid(measured[self.trial.name], self.part)
         for key, (trial, part) in self.beside.items():
             other = measured[trial.name]
-            if other.missing is not None or other.failed is not None:
-                continue
-            pairs = [
-                (np.asarray(a[self.part].durations_ns), np.asarray(b[part].durations_ns))
-                for a, b in zip(own, other.rounds, strict=False)
-                if part in b and a[self.part].invalid is None and b[part].invalid is None
-            ]
-            if not pairs:
-                continue
-            mine, theirs = zip(*pairs, strict=True)
-            if len(pairs) < FEWEST_FOR_INTERVAL:
-                found[f"ratio_to_{key}"] = float(np.median(round_ratios(mine, theirs)))
-                continue
-            middle, low, high = ratio_interval(mine, theirs)
-            found |= {f"ratio_to_{key}": middle, f"ratio_to_{key}_interval": [low, high]}
-        return found
+            theirs = _valid(other, part)
+            if other.failed is not None:
+                noted.append(f"no ratio to {key}, which failed")
+            elif common := sorted(own.keys() & theirs.keys()):
+                sides = [own[at] for at in common], [theirs[at] for at in common]
+                if len(common) < FEWEST_FOR_INTERVAL:
+                    found[f"ratio_to_{key}"] = float(np.median(round_ratios(*sides)))
+                    continue
+                middle, low, high = ratio_interval(*sides)
+                found |= {f"ratio_to_{key}": middle, f"ratio_to_{key}_interval": [low, high]}
+                if high > WIDE * low:
+                    noted.append(f"rounds disagree on the ratio to {key}: {low:.3g} to {high:.3g}")
+        return found, noted
+
+
+def _valid(measured: Measured, part: str) -> dict[int, Floats]:
+    """The samples in ns of a part in the rounds, by their numbers, in which they are valid."""
+    return {
+        number: np.asarray(found[part].durations_ns, np.float64)
+        for number, found in enumerate(measured.rounds)
+        if part in found and found[part].invalid is None
+    }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.harness.selection import Selection
-from benchmarks.harness.session import ROUNDS, SEED
+from benchmarks.harness.session import ROUNDS
 from benchmarks.harness.system_info import SystemInfo, environment, steal_seconds
 
 # Names the run that a process of asv's belongs to; asv's plugin sets it.
@@ -62,7 +62,7 @@ class OpenRun:
         self,
         commit: str,
         selection: Selection | None = None,
-        seed: int | None = SEED,
+        seed: int | None = None,
         rounds: int = ROUNDS,
         warnings: Iterable[str] = (),
         **more: Any,

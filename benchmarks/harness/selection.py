@@ -23,14 +23,18 @@ class Selection(StrEnum):
     QUICK = "quick"
 
 
+class SelectionError(ValueError):
+    """The variable names no selection; the message says which there are."""
+
+
 def selected() -> Selection:
     """The selection that the variable names.
 
     Raises:
-        ValueError: there is none of that name.
+        SelectionError: there is none of that name.
     """
     named = os.environ.get(VARIABLE, Selection.TRACKING)
     try:
         return Selection(named)
     except ValueError:
-        raise ValueError(f"{VARIABLE}={named!r}: give one of {', '.join(Selection)}") from None
+        raise SelectionError(f"{VARIABLE}={named!r}: give one of {', '.join(Selection)}") from None

@@ -1,13 +1,15 @@
 """A session: trials measured in interleaved rounds, so that what the machine does hits them all.
 
-In each round every trial is measured once, in fresh processes, in an order drawn from a recorded
-seed. What this machine lacks says why, what failed says how, and neither keeps the rest from being
+In each round every trial is measured once, in fresh processes. The order of a round is drawn from a
+recorded seed, and the next round takes it backwards: of any two trials each comes first equally
+often. What this machine lacks says why, what failed says how, and neither keeps the rest from being
 measured. A session that is interrupted keeps what it has measured.
 """
 
 from __future__ import annotations
 
 import abc
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +21,9 @@ from benchmarks.harness.processes import ProcessError
 from benchmarks.harness.samples import Samples
 
 ROUNDS = 8  # enough for an interval of 99 % around the median round
-SEED = 20261130
+# Of the turns: whatever is random in a trial is the same in each session, so that commits see the
+# same requests and arrivals.
+TURN_SEED = 20261130
 
 # Called with the number of turns that are over, of how many, and the trial that comes next.
 Tell: TypeAlias = Callable[[int, int, str], None]
@@ -54,7 +58,7 @@ class Trial(abc.ABC):
 
     Attributes:
         name: its own among all trials; two of the same name measure the same.
-        group: trials of one group are measured right after each other, so that what the machine
+        group: trials of one group are measured in a row, so that what the machine
             does from minute to minute hits all that is compared with each other.
         turn_s: what a turn takes, in s, where nobody has measured that yet.
     """
@@ -105,11 +109,12 @@ class Session:
     Args:
         trials: what to measure; those of the same name are measured once.
         rounds: how often.
-        seed: of the orders, and with the number of the round of each turn.
+        seed: of the orders; None to draw one.
         iterations, quick: as in `Turn`.
         tell: hears how far it is.
 
     Attributes:
+        seed: of the orders.
         measured: what there is by now, by the trials' names; also when `run` was interrupted.
         interrupted: whether `run` ended early.
     """
@@ -118,12 +123,13 @@ class Session:
         self,
         trials: Sequence[Trial],
         rounds: int = ROUNDS,
-        seed: int = SEED,
+        seed: int | None = None,
         iterations: int | None = None,
         quick: bool = False,
         tell: Tell = lambda done, total, name: None,
     ) -> None:
-        self.rounds, self.seed = rounds, seed
+        self.rounds = rounds
+        self.seed = secrets.randbits(32) if seed is None else seed
         self.measured = {trial.name: Measured() for trial in trials}
         self.interrupted = False
         self._trials = {trial.name: trial for trial in trials}
@@ -139,9 +145,11 @@ class Session:
         draw = np.random.default_rng(self.seed)
         total = self.rounds * len(self._trials)
         done = 0
+        order: list[Trial] = []
         self.interrupted = True
         for number in range(self.rounds):
-            for trial in self._order(draw):
+            order = order[::-1] if number % 2 else list(self._order(draw))
+            for trial in order:
                 self._tell(done, total, trial.name)
                 self._take(trial, number, done)
                 done += 1
@@ -154,7 +162,7 @@ class Session:
             return
         began_s = time.monotonic()
         try:
-            found = trial.run(Turn(self.seed + number, self._iterations, self._quick))
+            found = trial.run(Turn(TURN_SEED + number, self._iterations, self._quick))
         except NotImplementedError as missing:
             measured.missing = str(missing)
         except (ProcessError, RuntimeError, OSError) as error:

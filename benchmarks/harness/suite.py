@@ -116,11 +116,12 @@ def measured_alone(row: Row) -> Result:
         As `Row.result`.
     """
     selection = selected()
+    session = Session(row.trials(), quick=selection is Selection.QUICK)
     runs = OpenRun(
         os.environ.get("ASV_COMMIT", "worktree"),
         selection,
+        session.seed,
         asv_environment=os.environ.get("ASV_ENV_NAME"),
     )
-    session = Session(row.trials(), quick=selection is Selection.QUICK)
     session.run()
     return row.result(session.measured, runs.ended())

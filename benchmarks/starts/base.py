@@ -93,6 +93,7 @@ class Way(abc.ABC):
         count: starts of a round.
         tracking, quick: whether it is part of these selections, too.
         simulated: whether it measures nothing real.
+        imports: which of the suite's it has something for; None for all.
         ahead: whether instances are made before they are asked for.
     """
 
@@ -102,6 +103,7 @@ class Way(abc.ABC):
     tracking: ClassVar[bool] = False
     quick: ClassVar[bool] = False
     simulated: ClassVar[bool] = False
+    imports: ClassVar[tuple[str, ...] | None] = None
     ahead: ClassVar[bool] = False
 
     def __init__(self, burst: int = 1) -> None:

@@ -20,6 +20,7 @@ class NodeSpawn(Speaking):
     """A fresh Node.js for each instance. The handler "cold:echo" is `echo` of `cold.js`."""
 
     name = "node_spawn"
+    imports = ("bare", "http")
 
     @classmethod
     def missing(cls) -> str | None:

@@ -55,7 +55,9 @@ def test_rounds_sampled_in_different_ways_are_no_result() -> None:
 
 
 def test_joining_puts_the_rounds_together() -> None:
-    joined = result().joined(result())
+    first, second = ({"wait": "spin", "ratio_to_ring": ratio} for ratio in (2.0, 3.0))
+    joined = result(facts=first).joined(result(facts=second))
+    assert joined.facts == {"wait": "spin"}  # a ratio is one of the rounds that it was taken of
     assert len(joined.rounds) == 4
     assert joined.processes == 4
 

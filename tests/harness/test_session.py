@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.harness.processes import ChildFailedError
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Session, Trial
+from benchmarks.harness.session import TURN_SEED, Session, Trial
 from tests.harness.made_up import MadeUp
 
 
@@ -26,6 +26,17 @@ def test_it_is_interleaved_in_an_order_that_its_seed_gives() -> None:
     assert len(set(rounds)) > 2
 
 
+def test_each_of_two_comes_first_equally_often() -> None:
+    for seed in range(4):
+        order = _order([MadeUp("own"), MadeUp("partner")], 8, seed)
+        assert order[::2].count("own") == 4
+
+
+def test_the_seed_is_drawn_and_told() -> None:
+    seeds = {Session([MadeUp("a")]).seed for _ in range(8)}
+    assert len(seeds) > 1
+
+
 def test_trials_of_one_name_are_measured_once() -> None:
     first, second = MadeUp("same"), MadeUp("same")
     session = Session([first, second], 3)
@@ -41,7 +52,8 @@ def test_each_round_has_its_place_its_seed_and_its_time() -> None:
     places = [session.measured[name].turns for name in "ab"]
     assert sorted(places[0] + places[1]) == list(range(8))
     assert [place // 2 for place in places[0]] == [0, 1, 2, 3]
-    assert [turn.seed for turn in trials[0].turns] == [7, 8, 9, 10]
+    # The same in each session, so that commits see the same requests.
+    assert [turn.seed for turn in trials[0].turns] == [TURN_SEED + number for number in range(4)]
     assert trials[0].turns[0].count(100, 20) == 5
     assert len(session.measured["a"].seconds) == 4
 

@@ -15,7 +15,7 @@ from benchmarks.harness.result import Result
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import VARIABLE, Selection
-from benchmarks.harness.session import Session, Trial
+from benchmarks.harness.session import Session, Trial, Turn
 from benchmarks.harness.suite import _Suite
 from tests.harness.made_up import MadeUp, run
 
@@ -137,6 +137,8 @@ def test_rounds_that_are_not_valid_are_left_out_and_counted() -> None:
     assert found.invalid is None
     assert found.medians_ns == [100.0] * 5
     assert found.facts["invalid_rounds"] == 3
+    words = "3 of 8 rounds are left out: the generator was late"
+    assert words in [each.text for each in found.warnings]
 
 
 def test_a_result_most_of_whose_rounds_are_not_valid_is_not(log: Path) -> None:
@@ -165,7 +167,28 @@ def test_ratios_are_of_rounds_that_are_valid_on_both_sides() -> None:
     assert facts["ratio_to_ring"] == pytest.approx(100 / 60)
     assert "ratio_to_ring_interval" not in facts  # five rounds carry none
     for broken in (MadeUp("x", missing="-"), MadeUp("x", RuntimeError("-"))):
-        assert "ratio_to_ring" not in _result(MadeUp("a"), {"ring": (broken, "")}).facts
+        found = _result(MadeUp("a"), {"ring": (broken, "")})
+        assert "ratio_to_ring" not in found.facts
+    assert "no ratio to ring, which failed" in [each.text for each in found.warnings]
+    assert "ratio_to_ring" not in _result(_late(5), {"ring": (growing("ring", 10.0), "")}).facts
+
+
+def test_a_ratio_on_which_rounds_disagree_says_so() -> None:
+    wild = MadeUp("wild", lambda number: Samples(durations_ns=[100.0 * (1 + number % 4)]))
+    found = _result(wild, {"ring": (MadeUp("ring"), "")})
+    words = "rounds disagree on the ratio to ring: 1 to 4"
+    assert words in [each.text for each in found.warnings]
+
+
+def test_a_part_that_a_round_lacks_costs_that_round_alone() -> None:
+    class Some(MadeUp):
+        def run(self, turn: Turn) -> Mapping[str, Samples]:
+            found = super().run(turn)
+            return {} if len(self.turns) == 3 else found
+
+    found = _result(Some("a"), {"ring": (MadeUp("ring"), "")})
+    assert len(found.rounds) == 7
+    assert found.facts["ratio_to_ring_interval"] == [1.0, 1.0]
 
 
 def test_names_match_as_in_asv() -> None:

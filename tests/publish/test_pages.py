@@ -162,3 +162,14 @@ def test_without_a_repository_there_is_no_traceback(made_up: Path) -> None:
         assert done.returncode == 1
         assert "Traceback" not in done.stdout
         assert "repository" in done.stdout
+
+
+def test_pages_stay_where_new_ones_cannot_be_made(made_up: Path) -> None:
+    measured(made_up, head(made_up), {LATENCY: [1e-7, 2e-7]}, "results")
+    assert asv(made_up, "publish").returncode == 0
+    before = (made_up / "html/index.html").read_text()
+    for path in (made_up / ".asv/results").rglob("*-*.json"):
+        path.write_text("{")
+    assert asv(made_up, "publish").returncode != 0
+    assert (made_up / "html/index.html").read_text() == before
+    assert not (made_up / "html.new").exists()

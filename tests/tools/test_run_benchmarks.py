@@ -166,7 +166,9 @@ def test_a_history_is_kept_where_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = tmp_path / "store"
-    arguments = [*ONE, *SHORT, "--output", str(tmp_path / "data"), "--history", str(store)]
+    arguments = [*ONE, "--output", str(tmp_path / "data"), "--history", str(store)]
+    assert _run(*arguments, *SHORT) == 2  # else it would stand beside full ones
+    assert "take 8 rounds or more" in capsys.readouterr().err
     monkeypatch.setattr(working_tree, "warnings", lambda: ["the working tree differs"])
     assert _run(*arguments) == 0
     said = capsys.readouterr().err

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,6 @@ def publish_all(
     Raises:
         UserError: there is nothing to show; the message says what to do.
     """
-    html_dir = Path(conf.html_dir)
     stores = {each: store(Path(conf.results_dir), each) for each in Selection}
     measured = {each: _commits_of(stores[each]) for each in Selection}
     if not any(measured.values()):
@@ -74,7 +73,28 @@ def publish_all(
         raise UserError(f"Nothing has been measured yet: {ways}.")
     if not branches.git(conf, "rev-parse", "HEAD"):
         raise UserError("There is no git repository with a commit here: asv shows its commits.")
-    shutil.rmtree(html_dir, ignore_errors=True)
+    # Beside what is there, which stays until all of it is made.
+    made = Path(conf.html_dir).with_name(f"{Path(conf.html_dir).name}.new")
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        failed = _publish_to(made, publish, conf, stores, measured, range_spec, pull)
+        shutil.rmtree(conf.html_dir, ignore_errors=True)
+        made.rename(conf.html_dir)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return failed
+
+
+def _publish_to(
+    html_dir: Path,
+    publish: Callable[..., Any],
+    conf: Any,
+    stores: Mapping[Selection, Path],
+    measured: Mapping[Selection, set[str]],
+    range_spec: Any,
+    pull: bool,
+) -> int:
+    """Makes the pages in a folder that is not there yet; as `publish_all`."""
     shown: dict[Selection, Path] = {}
     failed = 0
     # Tracking comes first: asv empties the folder that it writes to.

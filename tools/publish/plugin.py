@@ -36,7 +36,7 @@ def setup() -> None:
     os.environ.setdefault(RUN_VARIABLE, secrets.token_hex(8))
     for command in set(iter_subclasses(Command)) - {Publish, preview.Preview}:
         command.run_from_conf_args = _prepared(command.run_from_conf_args)
-    Publish.run = functools.partial(pages.publish_all, Publish.run)
+    Publish.run = _stopped(functools.partial(pages.publish_all, Publish.run))
     preview.Preview.run = functools.partial(_preview, preview.Preview.run)
     preview.create_httpd = loopback_server
 
@@ -79,18 +79,31 @@ def loopback_server(
 
 def _prepared(run: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(run)
-    def prepared(conf: Any, *arguments: Any, **more: Any) -> Any:
+    def prepared(conf: Any, arguments: Any, *rest: Any, **more: Any) -> Any:
         prepare(conf)
+        if named := getattr(arguments, "set_commit_hash", None):
+            # asv itself says nothing of it to the benchmarks of an existing environment.
+            found = branches.git(conf, "rev-parse", f"{named}^{{commit}}")
+            os.environ["ASV_COMMIT"] = found[0] if found else named
         try:
             with own_temporary_folder():
-                return run(conf, *arguments, **more)
+                return run(conf, arguments, *rest, **more)
         except ProcessError as error:  # asv has printed what the command said
             raise UserError(str(error)) from None
+
+    return _stopped(prepared)
+
+
+def _stopped(run: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(run)
+    def stopped(*arguments: Any, **more: Any) -> Any:
+        try:
+            return run(*arguments, **more)
         except KeyboardInterrupt:
-            print("\nasv: interrupted; what was measured of whole benchmarks is kept")
+            print("\nasv: interrupted")
             sys.exit(128 + signal.SIGINT)
 
-    return prepared
+    return stopped
 
 
 def _preview(run: Callable[..., Any], conf: Any, **more: Any) -> Any:
