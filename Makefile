@@ -37,7 +37,7 @@ says = @awk -F ':.*\#\# ' '/^$@:/{print "make " $$1 ": " $$2}' Makefile
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable . --config-settings editable_mode=compat
 	@touch $@
 
-build: .venv/built ## make .venv and build the package in place (2 min, the first time)
+build: .venv/built ## make .venv, and build the package in place (2 min at first)
 
 runtimes: ## install CRIU, an OCI runtime, Node.js and wrk, as root (5 min)
 	$(says)
@@ -51,20 +51,20 @@ lint: .venv/built .venv/checkers ## style, types, direction of imports (1 min)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## everything that must hold: lint, types, import direction, tests (8 min)
+test: lint ## lint, types, direction of imports, tests (12 min)
 	$(says)
 	$(BIN)/python -m pytest -m "not slow"
 
-slow: .venv/built .venv/checkers ## tests that take longer: whole runs, loads, random kills (20 min)
+slow: .venv/built .venv/checkers ## tests that take longer: whole runs, loads, kills (4 min)
 	$(says)
 	$(BIN)/python -m pytest -m slow
 
-kills: .venv/built .venv/checkers ## 500 random kills under load, 200 of each way of starting (30 min)
+kills: .venv/built .venv/checkers ## 500 kills under load, 200 of each strategy (30 min)
 	$(says)
 	AETHERLESS_KILLS=500 $(BIN)/python -m pytest tests/gateway/test_kills.py
 	AETHERLESS_KILLS=200 $(BIN)/python -m pytest tests/start/test_kills.py
 
-load: .venv/built .venv/checkers ## a minute of wrk against the gateway: nothing may be lost (2 min)
+load: .venv/built .venv/checkers ## a minute of wrk: no request may be lost (2 min)
 	$(says)
 	AETHERLESS_LOAD_S=60 $(BIN)/python -m pytest tests/gateway/test_load.py
 
@@ -73,23 +73,24 @@ machine: .venv/installed
 	@test -f ~/.asv-machine.json && grep -q "\"$$(uname -n)\"" ~/.asv-machine.json || \
 	{ said=$$($(BIN)/asv machine --yes 2>&1) || { echo "$$said"; exit 1; }; }
 
-bench: .venv/built ## measure this tree, a part of everything: a table, data/, html/ (2 min)
+bench: .venv/built ## measure this tree, quickly: table, data/, html/ (2 min)
 	$(says)
 	@$(BIN)/python -m tools.run_benchmarks --quick --history .asv/quick --publish
 
-study: .venv/built ## measure this tree, everything side by side: a table, data/, html/ (1 h)
+study: .venv/built ## measure this tree, everything: table, data/, html/ (1 h)
 	$(says)
 	@$(BIN)/python -m tools.run_benchmarks --study --history .asv/study --publish
 
 # asv says 2 where a benchmark failed: the others are exported.
-history: machine .venv/built ## measure the last N=10 commits, what a commit can change (10 min each)
+history: machine .venv/built ## measure the last commits, N=10 (10 min each)
 	$(says)
+	@case "$(N)" in "" | 0* | *[!0-9]*) echo "N=$(N): give a number from 1"; exit 2 ;; esac
 	$(BIN)/asv run --show-stderr --skip-existing "HEAD -n $(N)" || test $$? -eq 2
 	$(BIN)/python -m tools.export --all-history
 	$(BIN)/asv publish
 
 # With a store of its own: asv would write over what was measured of the same commits.
-compare: machine .venv/built ## hold CONTENDER=HEAD against BASE=main, of all or BENCH=regex (20 min)
+compare: machine .venv/built ## compare CONTENDER=HEAD to BASE=main, BENCH=regex (20 min)
 	$(says)
 	@for each in "$(BASE)" "$(CONTENDER)"; do git rev-parse -q --verify "$$each^{commit}" > /dev/null || { \
 		echo "there is no commit '$$each'; name two: make compare BASE=... CONTENDER=..."; exit 2; }; done
@@ -99,7 +100,7 @@ compare: machine .venv/built ## hold CONTENDER=HEAD against BASE=main, of all or
 publish: .venv/built ## make html/ anew from what was measured (10 s)
 	@$(BIN)/asv publish
 
-preview: .venv/installed ## show html/ on this machine: http://127.0.0.1:8080/, until Ctrl-C
+preview: .venv/installed ## show html/ at http://127.0.0.1:8080/, until Ctrl-C
 	@$(BIN)/asv preview
 
 clean: ## remove what was built and measured here

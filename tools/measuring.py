@@ -155,8 +155,8 @@ def hand_over(name: str, outcome: Outcome, output: Path, prefix: str | None = No
     except (OSError, FormError) as error:
         raise OSError(f"{error}; {_kept(outcome.results)}") from error
     if outcome.interrupted is not None:
-        kept = ", ".join(str(path) for path, _ in written) or "nothing"
-        print(f"{name}: interrupted; measured until then: {kept}", file=sys.stderr)
+        kept = counted(len(written), "file") + f" in {output}, marked" if written else "nothing"
+        print(f"{name}: interrupted; kept: {kept}", file=sys.stderr)
         return 128 + outcome.interrupted
     for path, state in written:
         print(f"{state}: {path}")

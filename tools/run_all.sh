@@ -37,13 +37,13 @@ while (($#)); do
     esac
 done
 [[ -n $output ]] || output=$root/data/$(date -u +%Y-%m-%dT%H%M%SZ)
+python=$root/.venv/bin/python
+[[ -x $python ]] || { echo "run_all.sh: there is no .venv; run make build first" >&2; exit 2; }
 mkdir -p "$output" 2>/dev/null || die "--output $output: cannot be made"
 output=$(cd "$output" && pwd)
 shopt -s nullglob
 files=("$output"/*.json)
 ((!${#files[@]})) || die "--output $output: holds results already; name another folder"
-python=$root/.venv/bin/python
-[[ -x $python ]] || { echo "run_all.sh: there is no .venv; run make build first" >&2; exit 2; }
 cd "$root" || exit 2
 
 failed=()

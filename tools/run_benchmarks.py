@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         Refused: the arguments make no sense, or the package is not built.
     """
-    made = parser(NAME, "Measure the suites in the present environment.")
+    made = parser(
+        NAME, "Measure what a commit can change (tracking), or a part or all of the study."
+    )
     which = made.add_mutually_exclusive_group()
     for option, chosen, what in (
         ("--quick", Selection.QUICK, "a part of everything, in minutes"),
@@ -62,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise Refused(f"no row of the {selection} selection fits; --list lists them")
     if options.list:
         return _list(rows)
+    if options.publish and not options.history:
+        raise Refused("--publish shows what --history keeps: name a store, such as .asv/quick")
     must_be_writable("--output", options.output)
     if options.history:
         if options.iterations or options.rounds < ROUNDS:

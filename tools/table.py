@@ -111,11 +111,14 @@ def _table(document: Mapping[str, Any], width: int, kinds: Sequence[str]) -> Ite
     """Of one document; `kinds` are of the notes that results refer to by their numbers."""
     results = document["results"]
     run, metadata = document.get("run", {}), results[0]["metadata"]
-    told = (results[0]["category"], run.get("selection"), f"commit {metadata['commit'][:8]}",
-            document["timestamp"], document["system_info"]["cpu_model"])  # fmt: skip
-    title = ""
-    for each in filter(None, told):
-        title = f"{title}, {each}" if title and len(f"{title}, {each}") <= width else title or each
+    told = (results[0]["category"], run.get("selection"), "interrupted" * run.get("interrupted", 0),
+            f"commit {metadata['commit'][:8]}", re.sub(r"\.\d+", "", document["timestamp"]),
+            document["system_info"]["cpu_model"])  # fmt: skip
+    title, *rest = filter(None, told)
+    for each in rest:
+        if len(f"{title}, {each}") > width:
+            break
+        title = f"{title}, {each}"
     yield title[:width]
 
     def numbers(result: _Result) -> str:
@@ -295,7 +298,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             markdown_table([document])
             lines([document], 80)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            print(f"table: {path}: not a benchmark result file: {error}", file=sys.stderr)
+            why = getattr(error, "strerror", None) or f"not benchmark results: {error}"
+            print(f"table: {path}: {why}", file=sys.stderr)
             status = 1
             continue
         documents.append(document)

@@ -76,7 +76,7 @@ def test_each_row_that_is_shown_has_a_value(made_up: Path) -> None:
     assert published.returncode == 0, published.stdout
     assert [(row["name"], row["idx"]) for row in rows(made_up / "html")] == [(LATENCY, 0)]
     assert list(index(made_up / "html")["benchmarks"]) == [LATENCY]
-    assert f"no value: 2 of {READY}, 1 of {LATENCY}" in published.stdout
+    assert "3 rows of 2 benchmarks have no value: left out" in published.stdout
 
 
 def test_a_link_of_a_commit_leads_to_its_line(made_up: Path) -> None:
@@ -110,7 +110,7 @@ def test_where_nothing_was_measured_it_says_what_to_run(made_up: Path, command: 
     published = asv(made_up, command)
     assert published.returncode == 1
     [line] = published.stdout.splitlines()
-    assert ("make bench" if command == "publish" else "asv publish") in line
+    assert "make bench" in line
 
 
 @pytest.mark.parametrize("detached", [False, True])

@@ -75,7 +75,7 @@ def test_a_run_that_is_stopped_leaves_only_what_is_complete(tmp_path: Path, numb
         _, said = stop_while_measuring(process, number)
     assert process.returncode == 128 + number
     _, line = said.splitlines()  # the first says how long it would have taken
-    assert line.startswith("http_ipc_baseline: interrupted; measured until then: ")
+    assert line.startswith("http_ipc_baseline: interrupted; kept: ")
     assert not list(temporary.iterdir())
     for path in output.iterdir() if output.exists() else ():
         assert json.loads(path.read_text())["run"]["interrupted"] is True

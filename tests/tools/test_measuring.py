@@ -118,5 +118,5 @@ def test_of_what_was_interrupted_one_line_is_told(
     nothing = Outcome([], {"b": "no node"}, {"c": "it broke"}, signal.SIGTERM)
     assert hand_over("it", nothing, tmp_path) == 143
     shown = capsys.readouterr()
-    assert shown.out == "" and shown.err == "it: interrupted; measured until then: nothing\n"
+    assert shown.out == "" and shown.err == "it: interrupted; kept: nothing\n"
     assert not list(tmp_path.iterdir())

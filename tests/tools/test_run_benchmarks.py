@@ -227,10 +227,10 @@ def test_a_run_that_is_stopped_leaves_only_what_is_complete(
         return
     plan, line = said.splitlines()
     assert re.match(r"\d+ rows, 8 rounds: about ", plan) and out == ""
-    assert line.startswith("run_benchmarks: interrupted; measured until then: ")
+    assert line.startswith("run_benchmarks: interrupted; kept: ")
     assert not list(temporary.iterdir())
     for path in output.iterdir() if output.exists() else ():
-        assert path.suffix == ".json" and str(path) in line
+        assert path.suffix == ".json" and str(output) in line
         assert json.loads(path.read_text())["run"]["interrupted"] is True
 
 

@@ -69,8 +69,8 @@ def publish_all(
     stores = {each: store(Path(conf.results_dir), each) for each in Selection}
     measured = {each: _commits_of(stores[each]) for each in Selection}
     if not any(measured.values()):
-        ways = "; ".join(f"`{command}` measures {what}" for what, command in ABOUT.values())
-        raise UserError(f"Nothing has been measured yet: {ways}.")
+        ways = ", ".join(f"`{command}`" for _, command in ABOUT.values())
+        raise UserError(f"Nothing has been measured yet: {ways} do.")
     if not branches.git(conf, "rev-parse", "HEAD"):
         raise UserError("There is no git repository with a commit here: asv shows its commits.")
     # Beside what is there, which stays until all of it is made.
@@ -158,10 +158,9 @@ def _leave_out_what_has_no_value(folder: Path) -> None:
     }
     index["benchmarks"] = {name: index["benchmarks"][name] for name in rows_of if name in counts}
     (folder / "index.json").write_text(json.dumps(index))
-    if left := [
-        f"{rows - counts[name]} of {name}" for name, rows in rows_of.items() if rows > counts[name]
-    ]:
-        log.info(f"Left out, as they have no value: {', '.join(left)}")
+    left = {name: rows - counts[name] for name, rows in rows_of.items() if rows > counts[name]}
+    if left:
+        log.info(f"{sum(left.values())} rows of {len(left)} benchmarks have no value: left out")
 
 
 def _mend_scripts(html_dir: Path) -> None:

@@ -108,5 +108,5 @@ def _stopped(run: Callable[..., Any]) -> Callable[..., Any]:
 
 def _preview(run: Callable[..., Any], conf: Any, **more: Any) -> Any:
     if not (Path(conf.html_dir) / "index.html").is_file():
-        raise UserError("There are no pages yet: `asv publish` makes them.")
+        raise UserError("There are no pages yet: `make bench` makes some.")
     return run(conf, **more)
