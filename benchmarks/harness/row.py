@@ -119,7 +119,7 @@ class Row:
                 middle, low, high = ratio_interval(*sides)
                 found |= {f"ratio_to_{key}": middle, f"ratio_to_{key}_interval": [low, high]}
                 if high > WIDE * low:
-                    noted.append(f"rounds disagree on the ratio to {key}: {low:.3g} to {high:.3g}")
+                    noted.append(f"rounds disagree on the ratio to {key}")
         return found, noted
 
 

@@ -176,8 +176,7 @@ def test_ratios_are_of_rounds_that_are_valid_on_both_sides() -> None:
 def test_a_ratio_on_which_rounds_disagree_says_so() -> None:
     wild = MadeUp("wild", lambda number: Samples(durations_ns=[100.0 * (1 + number % 4)]))
     found = _result(wild, {"ring": (MadeUp("ring"), "")})
-    words = "rounds disagree on the ratio to ring: 1 to 4"
-    assert words in [each.text for each in found.warnings]
+    assert "rounds disagree on the ratio to ring" in [each.text for each in found.warnings]
 
 
 def test_a_part_that_a_round_lacks_costs_that_round_alone() -> None:
