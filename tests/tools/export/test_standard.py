@@ -133,7 +133,9 @@ def test_a_kill_leaves_only_whole_files(tmp_path: Path) -> None:
         output = tmp_path / f"out{number}"
         child = subprocess.Popen(
             [*command, "--output", str(output), "--all-history"], cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
+            # What a kill leaves of its temporary files goes with the test's folder.
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+            stdout=subprocess.DEVNULL,
         )  # fmt: skip
         while child.poll() is None and not list(output.glob("*.json")):
             time.sleep(0.001)  # until it has begun to write
