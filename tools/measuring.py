@@ -43,7 +43,6 @@ def measure(
     selection: Selection | None,
     rounds: int = ROUNDS,
     iterations: int | None = None,
-    warnings: Sequence[str] = (),
 ) -> Outcome:
     """Measures rows in one session, with all that their ratios need.
 
@@ -55,7 +54,6 @@ def measure(
         selection: that they are of; None where others chose them.
         rounds: how often.
         iterations: samples of each row in each round, where the user has said so.
-        warnings: what makes all of it doubtful, beside the state of the working tree.
 
     Raises:
         Refused: the package is not built.
@@ -69,7 +67,6 @@ def measure(
         f"{counted(len(rows), 'row')}, {counted(rounds, 'round')}: about {in_words(total_s)}",
         file=sys.stderr,
     )
-    noted = [*working_tree.warnings(), *warnings]
     progress = SessionProgress(lambda name: durations.turn_s(trials[name]), total_s)
 
     def tell(done: int, total: int, name: str) -> None:
@@ -80,7 +77,7 @@ def measure(
         list(trials.values()), rounds, iterations=iterations, quick=selection is Selection.QUICK,
         tell=tell,
     )  # fmt: skip
-    runs = OpenRun(working_tree.commit(), selection, session.seed, rounds, noted)
+    runs = OpenRun(working_tree.commit(), selection, session.seed, rounds, working_tree.warnings())
     found = Outcome([], {}, {})
     try:
         with command.stopped_by_signals() as check, progress:

@@ -25,7 +25,6 @@ STAMPED = ("gateway", "queue", "transport", "function")  # by the runtime, of ea
 GONE_S = 0.05  # in which an instance is ended, and what it has used up is there again
 WITH_TAIL = 130  # samples a round: eight rounds carry a p99
 _FEW, _FEWEST = 12, 5
-_WITH_TAIL_BYTES = 1 << 16  # up to which an echo takes less than a millisecond
 _WARM = "warm"
 
 

@@ -54,13 +54,16 @@ def test_rows_of_one_trial_and_partners_are_measured_once(
     assert capsys.readouterr().err == "3 rows, 7 rounds: about 21 s\n"
 
 
-def test_what_is_missing_or_fails_costs_nothing_of_the_rest() -> None:
+def test_what_is_missing_or_fails_costs_nothing_of_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(working_tree, "warnings", lambda: ["it is a test"])
     rows = [
         row(MadeUp("one")),
         row(MadeUp("lacking", missing="no such part")),
         row(MadeUp("bad", RuntimeError("it broke"))),
     ]
-    found = measure(rows, None, rounds=2, warnings=["it is a test"])
+    found = measure(rows, None, rounds=2)
     assert [each.name for each in found.results] == ["one"]
     assert "it is a test" in found.results[0].run.warnings
     assert found.missing == {"lacking": "no such part"}

@@ -69,8 +69,8 @@ def publish_all(
     stores = {each: store(Path(conf.results_dir), each) for each in Selection}
     measured = {each: _commits_of(stores[each]) for each in Selection}
     if not any(measured.values()):
-        ways = ", ".join(f"`{command}`" for _, command in ABOUT.values())
-        raise UserError(f"Nothing has been measured yet: {ways} do.")
+        ways = " or ".join(f"`{command}`" for _, command in ABOUT.values())
+        raise UserError(f"Nothing has been measured yet: run {ways}.")
     if not branches.git(conf, "rev-parse", "HEAD"):
         raise UserError("There is no git repository with a commit here: asv shows its commits.")
     # Beside what is there, which stays until all of it is made.
