@@ -14,24 +14,29 @@ from importlib.machinery import BuiltinImporter, ModuleSpec, PathFinder
 from typing import Any
 
 from aetherless_py.runtime.config import kind_of
-from aetherless_py.runtime.config_nodes import Key
+from aetherless_py.runtime.config_yaml import Key
 
 _FIRST_LINE_BYTES = 256  # of a script: the kernel reads no more
 
 
-def missing(said: Mapping[str, Any], folders: Sequence[str]) -> Iterator[tuple[Key, str]]:
+def search_path(environment: Mapping[str, str], folder: str) -> list[str]:
+    """Where a function's modules are looked for first: in the file's folder, and PYTHONPATH's."""
+    more = environment.get("PYTHONPATH", "").split(":")
+    return [folder, *(os.path.normpath(os.path.join(folder, each)) for each in more if each)]
+
+
+def missing(said: Mapping[str, Any], folder: str) -> Iterator[tuple[Key, str]]:
     """What a function's options name and is not there: the option's key, and why.
 
     Args:
         said: its options, those left out that are wrong by themselves.
-        folders: where its modules are looked for before this interpreter's own path; the first is
-            where a relative path begins.
+        folder: where a relative path begins.
     """
     handler, imports = said.get("handler_path"), said.get("imports") or ()
     if handler is None:
         return
     if kind_of(handler) == "executable":
-        why = _missing_executable(os.path.normpath(os.path.join(folders[0], handler)))
+        why = _missing_executable(os.path.normpath(os.path.join(folder, handler)))
         if why:
             if re.fullmatch(r"\w+(\.\w+)*", handler):  # as AWS has it, or a module's name
                 why += "; a Python function is named 'module:function'"
@@ -41,11 +46,12 @@ def missing(said: Mapping[str, Any], folders: Sequence[str]) -> Iterator[tuple[K
         if imports:
             yield ("imports",), "an executable imports nothing"
         return
+    folders = search_path(said.get("environment", {}), folder)
     absent = [each for each in folders[1:] if not os.path.isdir(each)]
     for each in absent:
         yield ("environment", "PYTHONPATH"), f"{each!r} is no folder"
-    if ":" in folders[0]:
-        why = f"modules cannot be found in {folders[0]!r}: the folder has a ':' in its name"
+    if ":" in folder:
+        why = f"modules cannot be found in {folder!r}: the folder has a ':' in its name"
         yield ("handler_path",), why
     elif not absent:
         why = _missing_function(handler, folders)
@@ -65,22 +71,38 @@ def _missing_function(handler: str, folders: Sequence[str]) -> str | None:
     path = spec.origin
     if not (spec.has_location and path and path.endswith(".py")):
         return None
-    bindings = _Bindings()
     try:
         with open(path, "rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the function's source
-            bindings.visit(ast.parse(file.read()))
+            bound = dict(_bindings(ast.parse(file.read())))
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
     except SyntaxError as error:
         return f"{path}:{error.lineno or 1} is no Python: {error.msg}"
     except (ValueError, RecursionError, MemoryError):  # beyond the parser; the interpreter will say
         return None
-    if name not in bindings.found:
-        return None if bindings.unknown else f"{path} defines no {name!r}"
-    if line := bindings.found[name]:
-        return f"{path}:{line}: {name} is an 'async def': it must be a plain function"
+    match bound.get(name):
+        case ast.AsyncFunctionDef(lineno=line, decorator_list=[]):  # else it is the decorator's
+            return f"{path}:{line}: {name} is an 'async def': it must be a plain function"
+        case None if not {"*", "__getattr__"} & set(bound):  # whose names only running would tell
+            return f"{path} defines no {name!r}"
     return None
+
+
+def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """The names that a module's own statements bind, in the order of its source."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            yield node.name, node
+        case ast.Lambda():
+            pass  # it has names of its own, as those have
+        case ast.alias():
+            yield node.asname or node.name.partition(".")[0], node
+        case ast.Name(ctx=ast.Store()):
+            yield node.id, node
+        case _:
+            for inner in ast.iter_child_nodes(node):
+                yield from _bindings(inner)
 
 
 def _missing_executable(path: str) -> str | None:
@@ -116,38 +138,3 @@ def _find(module: str, folders: Sequence[str]) -> ModuleSpec | None:
 def _not_found(module: str, folders: Sequence[str]) -> str:
     places = ", ".join(map(repr, folders))
     return f"there is no module {module!r} in {places} or on this interpreter's path"
-
-
-class _Bindings(ast.NodeVisitor):
-    """The names that a module's own statements bind.
-
-    Attributes:
-        found: for each name the line where it is an undecorated "async def" at last; 0 otherwise.
-        unknown: whether only running the module would tell its names.
-    """
-
-    def __init__(self) -> None:
-        self.found: dict[str, int] = {}
-        self.unknown = False
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self.found[node.name] = 0
-        self.unknown |= node.name == "__getattr__"
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        # What a decorator makes of it is the decorator's.
-        self.found[node.name] = 0 if node.decorator_list else node.lineno
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self.found[node.name] = 0
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        """Has names of its own."""
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Store):
-            self.found[node.id] = 0
-
-    def visit_alias(self, node: ast.alias) -> None:
-        self.unknown |= node.name == "*"
-        self.found[node.asname or node.name.partition(".")[0]] = 0

@@ -63,6 +63,7 @@ def test_what_is_not_said_has_its_default_or_is_the_orchestrators(folder: Path) 
 @pytest.mark.parametrize("section", ["", "orchestrator:\n", "orchestrator: {}\n"])
 def test_the_orchestrator_may_say_nothing(folder: Path, section: str) -> None:
     assert loaded(folder, section + LEAST).orchestrator == OrchestratorConfig()
+    assert loaded(folder, section + LEAST, {"AETHERLESS_PORT": "5"}).orchestrator.port == 5
 
 
 def test_a_function_says_what_is_its_own(folder: Path) -> None:
@@ -105,6 +106,12 @@ def test_an_executable_is_started_by_spawn_whatever_the_others_are(
         assert function.kind == "executable"
         assert function.start == "spawn"
         assert function.handler_path == str(folder / "tool")
+
+
+def test_an_executable_whose_name_has_a_colon_needs_a_slash(folder: Path) -> None:
+    (folder / "to:ol").touch(0o755)
+    [function] = loaded(folder, "functions:\n  - {id: a, handler_path: './to:ol'}\n").functions
+    assert (function.kind, function.handler_path) == ("executable", str(folder / "to:ol"))
 
 
 def test_modules_are_found_in_the_functions_own_path(

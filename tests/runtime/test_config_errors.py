@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,13 @@ from aetherless_py.runtime.config_file import load
 
 ORCHESTRATOR = "there are: " + ", ".join(sorted(OrchestratorConfig.model_fields))
 FUNCTION = "there are: " + ", ".join(sorted(FunctionOptions.model_fields))
-ID = "letters, digits, '_' and '-', at most 64, beginning with a letter or digit"
+OPTIONS = ", ".join(FunctionOptions.model_fields)
+ID = "1 to 64 letters, digits, '_' and '-', beginning with a letter or digit"
+HANDLER = "'module:function' or an executable's path, which has a '/' or no ':'"
+VARIABLE = (
+    "a variable's name has letters, digits and '_', and begins with no digit, and not with"
+    " AETHER_, which is the runtime's own"
+)
 FORMS = "it must be OPTION=VALUE, orchestrator.OPTION=VALUE or functions.ID.OPTION=VALUE"
 LEAST = "functions:\n- id: a\n  handler_path: app:handle\n"
 
@@ -49,49 +56,51 @@ def said(
     ("option", "problem"),
     [
         ("shm_buffer_size: 4194305", "4194305 is no power of two, as 1048576 or 4194304"),
-        ("shm_buffer_size: 32768", "32768 is not within 65536 to 1073741824"),
-        ("shm_buffer_size: 2147483648", "2147483648 is not within 65536 to 1073741824"),
+        ("shm_buffer_size: 32768", "32768 is not an integer within 65536 to 1073741824"),
+        ("shm_buffer_size: 2147483648", "2147483648 is not an integer within 65536 to 1073741824"),
         ("shm_buffer_size: 4 MiB", "'4 MiB' is not an integer within 65536 to 1073741824"),
-        ("warm_pool_size: 65", "65 is not within 0 to 64"),
-        ("warm_pool_size: -1", "-1 is not within 0 to 64"),
+        ("warm_pool_size: 65", "65 is not an integer within 0 to 64"),
+        ("warm_pool_size: -1", "-1 is not an integer within 0 to 64"),
         ("warm_pool_size: yes", "yes is not an integer within 0 to 64"),
         ("warm_pool_size: 1.0", "1.0 is not an integer within 0 to 64"),
         ("warm_pool_size: '1'", "'1' is not an integer within 0 to 64"),
         ("warm_pool_size:", "nothing is not an integer within 0 to 64"),
         ("warm_pool_size: [1]", "a list is not an integer within 0 to 64"),
         ("warm_pool_size: {a: 1}", "a mapping is not an integer within 0 to 64"),
-        ("warm_pool_size: !!int x", "'x' is not an integer"),
-        ("restore_timeout_ms: 0", "0 is not above 0 and at most 900000"),
+        ("warm_pool_size: !!int x", "x cannot be read as int"),
+        ("restore_timeout_ms: 0", "0 is not a number above 0 and at most 900000"),
         ("restore_timeout_ms: .nan", ".nan is not a number above 0 and at most 900000"),
         ("restore_timeout_ms: 1e3", "'1e3' is not a number above 0 and at most 900000"),
         ("restore_timeout_ms: true", "true is not a number above 0 and at most 900000"),
-        ("snapshot_dir: ''", "it is empty: it must be a folder's path"),
+        ("snapshot_dir: ''", "'' is not a folder's path"),
         ("snapshot_dir: 5", "5 is not text: put it in quotes"),
-        ("snapshot_dir: [5]", "a list is not text"),
-        ('snapshot_dir: "a\\0b"', "it has a NUL character, which no path and no variable can hold"),
-        ('snapshot_dir: "\\ud800"', "'\\ud800' has half of a surrogate pair"),
-        ("start: fork", "'fork' is not one of spawn, zygote, criu"),
-        ("start: off", "off is not one of spawn, zygote, criu"),
-        ("keep_alive_s: -0.5", "-0.5 is not within 0 to 31536000"),
+        ("snapshot_dir: [5]", "a list is not a folder's path"),
+        ("start: fork", "'fork' should be 'spawn', 'zygote' or 'criu'"),
+        ("start: off", "off should be 'spawn', 'zygote' or 'criu'"),
+        ("keep_alive_s: -0.5", "-0.5 is not a number within 0 to 31536000"),
         ("keep_alive_s: .inf", ".inf is not a number within 0 to 31536000"),
-        ("max_instances: 0", "0 is not within 1 to 1024"),
-        ("max_instances: 1025", "1025 is not within 1 to 1024"),
-        ("queue_limit: -1", "-1 is not within 0 to 1000000"),
+        ("max_instances: 0", "0 is not an integer within 1 to 1024"),
+        ("max_instances: 1025", "1025 is not an integer within 1 to 1024"),
+        ("queue_limit: -1", "-1 is not an integer within 0 to 1000000"),
         ("host: a b", "'a b' is no host's name or address"),
         ("host: ''", "'' is no host's name or address"),
         ("host: a..b", "'a..b' is no host's name or address"),
         (f"host: {'a' * 64}.b", f"'{'a' * 64}.b' is no host's name or address"),
-        ("port: 65536", "65536 is not within 0 to 65535"),
-        ("port: 99999999999999999999", "99999999999999999999 is not within 0 to 65535"),
-        (f"port: {'9' * 5000}", f"'{'9' * 57}...' is not an integer"),
-        ("max_body_bytes: -1", "-1 is not within 0 to 1073741824"),
+        ("port: 65536", "65536 is not an integer within 0 to 65535"),
+        (
+            "port: 99999999999999999999",
+            "99999999999999999999 is not an integer within 0 to 65535",
+        ),
+        (f"port: {'9' * 5000}", f"{'9' * 60} cannot be read as int"),
+        (f"port: 0x{'9' * 5000}", f"0x{'9' * 58} cannot be read as int"),
+        ("max_body_bytes: -1", "-1 is not an integer within 0 to 1073741824"),
         (
             "max_body_bytes: 4059137",
             "4059137 does not fit: shm_buffer_size 4194304 leaves 4059136 for a body",
         ),
-        ("request_timeout_s: 0", "0 is not above 0 and at most 31536000"),
+        ("request_timeout_s: 0", "0 is not a number above 0 and at most 31536000"),
         ("shutdown_timeout_s: x", "'x' is not a number within 0 to 31536000"),
-        ("log_dir: ''", "it is empty: it must be a folder's path"),
+        ("log_dir: ''", "'' is not a folder's path"),
         ("prot: 1", f"unknown; did you mean port? {ORCHESTRATOR.capitalize()}"),
         ("zzz: 1", f"unknown; {ORCHESTRATOR}"),
         (
@@ -112,46 +121,29 @@ def test_a_wrong_option_of_the_orchestrator(folder: Path, option: str, problem: 
 @pytest.mark.parametrize(
     ("option", "key", "problem"),
     [
-        ("memory_limit_mb: 0", "memory_limit_mb", "0 is not within 1 to 16384"),
-        ("trigger_port: 0", "trigger_port", "0 is not within 1 to 65535"),
+        ("memory_limit_mb: 0", "memory_limit_mb", "0 is not an integer within 1 to 16384"),
+        ("trigger_port: 0", "trigger_port", "0 is not an integer within 1 to 65535"),
         (
             "trigger_port: 8080",
             "trigger_port",
             "8080 is taken by the gateway, by orchestrator.port",
         ),
-        ("timeout_ms: 900001", "timeout_ms", "900001 is not within 1 to 900000"),
-        ("concurrency: 1001", "concurrency", "1001 is not within 1 to 1000"),
-        ("ready_timeout_s: 0", "ready_timeout_s", "0 is not above 0 and at most 31536000"),
-        ("start: fork", "start", "'fork' is not one of spawn, zygote, criu"),
-        ("warm_pool_size: 65", "warm_pool_size", "65 is not within 0 to 64"),
-        ("keep_alive_s: -1", "keep_alive_s", "-1 is not within 0 to 31536000"),
+        ("timeout_ms: 900001", "timeout_ms", "900001 is not an integer within 1 to 900000"),
+        ("concurrency: 1001", "concurrency", "1001 is not an integer within 1 to 1000"),
+        ("ready_timeout_s: 0", "ready_timeout_s", "0 is not a number above 0 and at most 31536000"),
+        ("start: fork", "start", "'fork' should be 'spawn', 'zygote' or 'criu'"),
+        ("warm_pool_size: 65", "warm_pool_size", "65 is not an integer within 0 to 64"),
+        ("keep_alive_s: -1", "keep_alive_s", "-1 is not a number within 0 to 31536000"),
         ("max_instances: x", "max_instances", "'x' is not an integer within 1 to 1024"),
         ("environment: [A]", "environment", "a list is not a mapping of names to texts"),
         ("environment:", "environment", "nothing is not a mapping of names to texts"),
         ("environment: {A: 1}", "environment.A", "1 is not text: put it in quotes"),
         ("environment: {A: yes}", "environment.A", "yes is not text: put it in quotes"),
         ("environment: {A: }", "environment.A", "nothing is not text: put it in quotes"),
-        ("environment: {A: [x]}", "environment.A", "a list is not text"),
-        (
-            'environment: {A: "\\0"}',
-            "environment.A",
-            "it has a NUL character, which no path and no variable can hold",
-        ),
-        (
-            "environment: {1A: x}",
-            "environment.1A",
-            "that is no variable's name: letters, digits and '_', beginning with no digit",
-        ),
-        (
-            "environment: {AETHER_SOCKET: x}",
-            "environment.AETHER_SOCKET",
-            "names that begin with AETHER_ are the runtime's own",
-        ),
-        (
-            'environment: {"A\\n=": x}',
-            "environment.'A\\n='",
-            "that is no variable's name: letters, digits and '_', beginning with no digit",
-        ),
+        ("environment: {A: [x]}", "environment.A", "a list should be a valid string"),
+        ("environment: {1A: x}", "environment.1A", VARIABLE),
+        ("environment: {AETHER_SOCKET: x}", "environment.AETHER_SOCKET", VARIABLE),
+        ('environment: {"A\\n=": x}', "environment.A\\n=", VARIABLE),
         (
             "environment: {[A]: x}",
             "environment",
@@ -172,7 +164,7 @@ def test_a_wrong_option_of_the_orchestrator(folder: Path, option: str, problem: 
         ),
         ("timeout: 5", "timeout", f"unknown; did you mean timeout_ms? {FUNCTION.capitalize()}"),
         ("search_path: []", "search_path", f"unknown; {FUNCTION}"),
-        ("id: b", "id", "given twice, first at f.yaml:2"),
+        ("id: b", "id", "given twice, first in line 2"),
     ],
 )
 def test_a_wrong_option_of_a_function(folder: Path, option: str, key: str, problem: str) -> None:
@@ -186,10 +178,10 @@ NAMED = "a Python function is named 'module:function'"
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
-        ("''", "it is empty: it must be 'module:function' or an executable's path"),
+        ("''", f"'' is not {HANDLER}"),
         ("5", "5 is not text: put it in quotes"),
-        ("'a-b:c'", "'a-b:c' is not 'module:function'; an executable's path with ':' needs a '/'"),
-        ("'app:'", "'app:' is not 'module:function'; an executable's path with ':' needs a '/'"),
+        ("'a-b:c'", f"'a-b:c' is not {HANDLER}"),
+        ("'app:'", f"'app:' is not {HANDLER}"),
         ("app:nothing", "{folder}/app.py defines no 'nothing'"),
         ("app:slow", "{folder}/app.py:2: slow is an 'async def': it must be a plain function"),
         ("no:x", "there is no module 'no' in '{folder}' or on this interpreter's path"),
@@ -202,7 +194,6 @@ NAMED = "a Python function is named 'module:function'"
         ("/nothing/here", "'/nothing/here' does not exist"),
         ("../" * 30, "'/' is no file"),
         ("./plain", "'{folder}/plain' may not be executed: chmod +x would allow it"),
-        ('"a\\0"', "it has a NUL character, which no path and no variable can hold"),
     ],
 )
 def test_a_handler_that_is_not_there(folder: Path, handler: str, problem: str) -> None:
@@ -212,6 +203,15 @@ def test_a_handler_that_is_not_there(folder: Path, handler: str, problem: str) -
     problem = problem.replace("{folder}", str(folder))
     text = f"functions:\n- id: a\n  handler_path: {handler}\n"
     assert said(text) == [f"f.yaml:3: functions[0].handler_path: {problem}"]
+
+
+@pytest.mark.parametrize(
+    "source", ["print(do)", "f = lambda: (do := 1)", "def f():\n    do = 1", "do.x = 1"]
+)
+def test_what_does_not_bind_a_name_is_told_from_what_does(folder: Path, source: str) -> None:
+    (folder / "it.py").write_text(source)
+    [problem] = said("functions:\n- {id: a, handler_path: 'it:do'}\n")
+    assert problem.endswith(f"{folder}/it.py defines no 'do'")
 
 
 @pytest.mark.parametrize("start", ["zygote", "criu"])
@@ -255,7 +255,7 @@ def test_ids_and_ports_are_used_once(folder: Path) -> None:
     assert said(text) == [
         "f.yaml:6: functions[1].id: 'a' is taken by functions[0]",
         "f.yaml:8: functions[1].trigger_port: 7000 is taken by functions[0]",
-        "f.yaml:9: functions[1].timeout_ms: 0 is not within 1 to 900000",
+        "f.yaml:9: functions[1].timeout_ms: 0 is not an integer within 1 to 900000",
         "f.yaml:12: functions[2].trigger_port: 9000 is taken by the gateway, by orchestrator.port",
     ]
 
@@ -264,27 +264,27 @@ def test_ids_and_ports_are_used_once(folder: Path) -> None:
 def test_an_id_that_is_none(folder: Path, name: str) -> None:
     text = yaml.safe_dump({"functions": [{"id": name, "handler_path": "app:handle"}]})
     [problem] = said(text)
-    assert problem.endswith(f"functions[0].id: {name!r} is no id: it must be {ID}")
+    assert problem.endswith(f"functions[0].id: {name[:60]!r} is not {ID}")
 
 
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("", ["f.yaml: is empty: it must have 'functions', and may have 'orchestrator'"]),
-        ("# a\n", ["f.yaml: is empty: it must have 'functions', and may have 'orchestrator'"]),
+        ("", ["f.yaml:1: nothing is not a mapping of options: orchestrator, functions"]),
+        ("# a\n", ["f.yaml:1: nothing is not a mapping of options: orchestrator, functions"]),
         (
             "\n- a\n",
-            ["f.yaml:2: a list is not a mapping with 'functions', and 'orchestrator' if wanted"],
+            ["f.yaml:2: a list is not a mapping of options: orchestrator, functions"],
         ),
         (
             "null",
-            ["f.yaml:1: nothing is not a mapping with 'functions', and 'orchestrator' if wanted"],
+            ["f.yaml:1: null is not a mapping of options: orchestrator, functions"],
         ),
         (
             "a: 1\n",
             [
+                "f.yaml:1: functions: is missing: it must be a list of at least one function",
                 "f.yaml:1: a: unknown; there are: functions, orchestrator",
-                "f.yaml:1: functions: is missing: it must be a list of functions",
             ],
         ),
         (
@@ -297,18 +297,27 @@ def test_an_id_that_is_none(folder: Path, name: str) -> None:
             ["f.yaml:1: functions: a mapping is not a list of at least one function"],
         ),
         ("functions: !x []", ["f.yaml:1: functions: the tag '!x' is not supported; leave it out"]),
-        ("functions:\n- a\n", ["f.yaml:2: functions[0]: 'a' is not a mapping of options"]),
+        (
+            "functions:\n- a\n",
+            [f"f.yaml:2: functions[0]: 'a' is not a mapping of options: {OPTIONS}"],
+        ),
         (
             "functions:\n- {}\n",
             [
                 f"f.yaml:2: functions[0].id: is missing: it must be {ID}",
-                "f.yaml:2: functions[0].handler_path: is missing:"
-                " it must be 'module:function' or an executable's path",
+                f"f.yaml:2: functions[0].handler_path: is missing: it must be {HANDLER}",
             ],
         ),
         (
             f"orchestrator: [1]\n{LEAST}",
             ["f.yaml:1: orchestrator: a list is not a mapping of options"],
+        ),
+        (
+            f"{LEAST}orchestrater:\n  port: 1\n",
+            [
+                "f.yaml:4: orchestrater: unknown; did you mean orchestrator? There are: functions,"
+                " orchestrator"
+            ],
         ),
         (
             f"{LEAST}function: 1\n",
@@ -317,27 +326,34 @@ def test_an_id_that_is_none(folder: Path, name: str) -> None:
                 " orchestrator"
             ],
         ),
-        (f"{LEAST}functions: 1\n", ["f.yaml:4: functions: given twice, first at f.yaml:1"]),
+        (f"{LEAST}functions: 1\n", ["f.yaml:4: functions: given twice, first in line 1"]),
         (
             f"{LEAST}  <<: 5\n",
             ["f.yaml:4: functions[0]: '<<' takes a mapping, or a list of mappings"],
         ),
         (
             "a: [1\nb: 2\n",
-            ["f.yaml:2:2: while parsing a flow sequence, expected ',' or ']', but got ':'"],
+            ["f.yaml:2: column 2: while parsing a flow sequence, expected ',' or ']', but got ':'"],
         ),
-        ("a: b: c\n", ["f.yaml:1:5: mapping values are not allowed here"]),
-        ("a: *b\n", ["f.yaml:1:4: found undefined alias 'b'"]),
+        ("a: b: c\n", ["f.yaml:1: column 5: mapping values are not allowed here"]),
+        ("a: *b\n", ["f.yaml:1: column 4: found undefined alias 'b'"]),
         (
             "a: 1\n---\nb: 1\n",
-            ["f.yaml:2:1: expected a single document in the stream, but found another document"],
+            [
+                "f.yaml:2: column 1: expected a single document in the stream,"
+                " but found another document"
+            ],
         ),
-        ("a: 1\nb: \x07\n", ["f.yaml:2:4: the character '\\x07' is not allowed"]),
-        ('a: "\\UFFFFFFFF"\n', ["f.yaml:1:7: a number that makes no sense"]),
-        (b"a: 1\nb: \xff\n", ["f.yaml:2: is not UTF-8: byte 0xff"]),
-        ("[" * 50_000, ["f.yaml:1: more than 20 values in each other"]),
-        ("a: &a [*a]\n", ["f.yaml:1: more than 20 values in each other"]),
-        ("a: &a {<<: *a}\n", ["f.yaml:1: more than 20 values in each other"]),
+        ("a: 1\nb: \x07\n", ["f.yaml:2: '\\x07' is no character of YAML in UTF-8"]),
+        (
+            'a: "\\UFFFFFFFF"\n',
+            ["f.yaml:1: it is no YAML: Python int too large to convert to C int"],
+        ),
+        (b"a: 1\nb: \xff\n", ["f.yaml:2: '\\udcff' is no character of YAML in UTF-8"]),
+        ("[" * 50_000, ["f.yaml:1: too many values in each other"]),
+        ("a: &a [*a]\n", ["f.yaml:1: too many values in each other"]),
+        ("a: &a {<<: *a}\n", ["f.yaml:1: too many values in each other"]),
+        ("a: 1\nb: &b\n  c: [*b]\nd: 1\n", ["f.yaml:3: too many values in each other"]),
         ("#" * ((1 << 20) + 1), ["f.yaml: has more than 1048576 bytes"]),
     ],
 )
@@ -347,13 +363,31 @@ def test_a_file_that_is_wrong_as_a_whole(
     assert said(text) == problems
 
 
+def test_a_mapping_that_is_too_deep_has_a_line(folder: Path) -> None:
+    [problem] = said("".join(f"{' ' * deep}a:\n" for deep in range(1000)))
+    line = re.fullmatch(r"f\.yaml:(\d+): too many values in each other", problem)
+    assert line and 20 < int(line[1]) < 1000
+
+
+@pytest.mark.parametrize("text", ["\\0", "\\ud800", "a\\udfffb"])
+@pytest.mark.parametrize("option", ['host: "{}"', 'snapshot_dir: "{}"', '"{}": 5', '? "{}"'])
+def test_no_path_no_variable_and_no_key_has_what_none_can_hold(
+    folder: Path, option: str, text: str
+) -> None:
+    [problem] = said(f"orchestrator:\n  {option.format(text)}\n{LEAST}")
+    column = option.index('"') + 3
+    value = f"'{text}'".replace("\\0", "\\x00")
+    what = "no text may have a NUL, or half of a surrogate pair"
+    assert problem == f"f.yaml:2: column {column}: {value}: {what}"
+
+
 @pytest.mark.parametrize("level", ["[{}]", "{{<<: [{}]}}"])
 def test_a_bomb_of_aliases_is_put_out(folder: Path, level: str) -> None:
     lines = ["a0: &a0 {x: y}"]
     for depth in range(1, 10):
         lines.append(f"a{depth}: &a{depth} " + level.format(", ".join([f"*a{depth - 1}"] * 10)))
     [problem] = said("\n".join(lines))
-    what = "more than 100000 keys and values, with what its aliases stand for"
+    what = "more than 100000 keys and values, with what aliases stand for"
     assert problem.endswith(f": {what}")
 
 
@@ -362,9 +396,9 @@ def test_files_that_are_none(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
     for path, problem in {
-        "absent.yaml": "does not exist",
+        "absent.yaml": "cannot be read: No such file or directory",
         "app.py/f.yaml": "cannot be read: Not a directory",
-        ".": "is a folder, not a file",
+        ".": "is not a regular file",
         "pipe": "is not a regular file",
         "socket": "is not a regular file",
         "/dev/zero": "is not a regular file",
@@ -390,7 +424,7 @@ def test_files_that_are_none(folder: Path) -> None:
         (
             {"AETHERLESS_HOST": "["},
             [],
-            "AETHERLESS_HOST: orchestrator.host: while parsing a flow node, expected the"
+            "AETHERLESS_HOST: orchestrator.host: column 2: while parsing a flow node, expected the"
             " node content, but found '<stream end>'",
         ),
         (
@@ -404,7 +438,11 @@ def test_files_that_are_none(folder: Path) -> None:
             "option max_body_bytes=28673: orchestrator.max_body_bytes: 28673 does not fit:"
             " shm_buffer_size 65536 leaves 28672 for a body",
         ),
-        ({}, ["port=-1"], "option port=-1: orchestrator.port: -1 is not within 0 to 65535"),
+        (
+            {},
+            ["port=-1"],
+            "option port=-1: orchestrator.port: -1 is not an integer within 0 to 65535",
+        ),
         (
             {},
             ["orchestrator.prot=1"],
@@ -414,7 +452,8 @@ def test_files_that_are_none(folder: Path) -> None:
         (
             {},
             ["functions.a.timeout_ms=0"],
-            "option functions.a.timeout_ms=0: functions[0].timeout_ms: 0 is not within 1 to 900000",
+            "option functions.a.timeout_ms=0: functions[0].timeout_ms: 0 is not an integer within 1"
+            " to 900000",
         ),
         (
             {},
@@ -429,7 +468,7 @@ def test_files_that_are_none(folder: Path) -> None:
         ),
         ({}, ["port"], f"option port: {FORMS}"),
         ({}, ["=1"], f"option =1: {FORMS}"),
-        ({}, ["\n"], f"option '\\n': {FORMS}"),
+        ({}, ["\n"], f"option \\n: {FORMS}"),
         ({}, ["other.port=1"], f"option other.port=1: {FORMS}"),
         ({}, ["functions.a=1"], f"option functions.a=1: {FORMS}"),
         ({}, ["functions.a.timeout_ms.b=1"], f"option functions.a.timeout_ms.b=1: {FORMS}"),
@@ -450,16 +489,28 @@ def test_all_problems_are_said_at_once_in_the_order_of_lines(folder: Path) -> No
     )
     assert said(text, {"AETHERLESS_HOST": "5"}, ["queue_limit=-1", "b"]) == [
         f"f.yaml:3: functions[0].handler_path: {folder}/app.py defines no 'nothing'",
-        "f.yaml:4: functions[0].timeout_ms: 0 is not within 1 to 900000",
-        "f.yaml:5: functions[0].start: 'x' is not one of spawn, zygote, criu",
-        "f.yaml:6: functions[0].start: given twice, first at f.yaml:5",
-        f"f.yaml:7: functions[1].id: '_' is no id: it must be {ID}",
-        "f.yaml:7: functions[1].handler_path: is missing:"
-        " it must be 'module:function' or an executable's path",
+        "f.yaml:4: functions[0].timeout_ms: 0 is not an integer within 1 to 900000",
+        "f.yaml:5: functions[0].start: 'x' should be 'spawn', 'zygote' or 'criu'",
+        "f.yaml:6: functions[0].start: given twice, first in line 5",
+        f"f.yaml:7: functions[1].id: '_' is not {ID}",
+        f"f.yaml:7: functions[1].handler_path: is missing: it must be {HANDLER}",
         "f.yaml:9: orchestrator.port: 'x' is not an integer within 0 to 65535",
         "AETHERLESS_HOST: orchestrator.host: 5 is not text: put it in quotes",
-        "option queue_limit=-1: orchestrator.queue_limit: -1 is not within 0 to 1000000",
+        "option queue_limit=-1: orchestrator.queue_limit: -1 is not an integer within 0 to 1000000",
         f"option b: {FORMS}",
+    ]
+
+
+def test_each_problem_is_said_once(folder: Path) -> None:
+    assert said(LEAST, {}, ["b", "port=x", "b", "port=x"]) == [
+        f"option b: {FORMS}",
+        "option port=x: orchestrator.port: 'x' is not an integer within 0 to 65535",
+    ]
+
+
+def test_a_file_that_is_no_mapping_is_all_that_is_said(folder: Path) -> None:
+    assert said("- a\n", {"AETHERLESS_PORT": "x"}, ["port=y", "functions.a.id=z"]) == [
+        "f.yaml:1: a list is not a mapping of options: orchestrator, functions"
     ]
 
 
