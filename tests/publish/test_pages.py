@@ -61,6 +61,8 @@ def test_each_store_has_pages_that_lead_to_the_others(made_up: Path) -> None:
         assert '<span id="project-name">aetherless</span>' in page.read_text()
         assert len(rows(page.parent)) == 2
         assert "data.length === 1" in (page.parent / "summarygrid.js").read_text()
+    titles = [re.findall("<title>(.*?)</title>", page.read_text()) for page in pages]
+    assert titles == [["aetherless: tracking"], ["aetherless: study"], ["aetherless: quick"]]
     assert remote_loads(html) == []
     [bars] = html.rglob("jquery.flot.orderBars.js")
     assert "gridDimSize || 0" in bars.read_text()
@@ -77,6 +79,16 @@ def test_each_row_that_is_shown_has_a_value(made_up: Path) -> None:
     assert [(row["name"], row["idx"]) for row in rows(made_up / "html")] == [(LATENCY, 0)]
     assert list(index(made_up / "html")["benchmarks"]) == [LATENCY]
     assert "3 rows of 2 benchmarks have no value: left out" in published.stdout
+
+
+def test_a_single_commit_is_shown_by_its_parameters(made_up: Path) -> None:
+    for each in (head(made_up), commit(made_up, "Another")):
+        measured(made_up, each, {LATENCY: [1e-7, 2e-7]})
+    measured(made_up, head(made_up), {LATENCY: [1e-7, 2e-7]}, "study")
+    assert asv(made_up, "publish").returncode == 0
+    assert not index(made_up / "html")["one_commit"]
+    assert index(made_up / "html" / "study")["one_commit"]
+    assert "index.one_commit" in (made_up / "html" / "study" / "graphdisplay.js").read_text()
 
 
 def test_a_link_of_a_commit_leads_to_its_line(made_up: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 
 pytest.importorskip("asv")
 
+from benchmarks.harness import run_log
 from tests.publish.made_up import ROOT, asv, git, measured, repository
 
 # Each benchmark notes what asv's processes are told.
@@ -103,6 +106,55 @@ def test_only_this_machine_reaches_the_preview(made_up: Path) -> None:
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
+
+
+def test_an_interrupted_run_ends_with_one_line_and_its_status(made_up: Path) -> None:
+    began = made_up / "began"
+    suite = made_up / "suite" / "told.py"
+    suite.write_text(
+        "import pathlib, time\n"
+        f"def track_it():\n    pathlib.Path({str(began)!r}).touch()\n    time.sleep(300)\n"
+    )
+    here = ["-E", f"existing:{sys.executable}", "--set-commit-hash", "HEAD", "--machine", "made-up"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "asv", "run", *here],
+        cwd=made_up,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(made_up)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not began.exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 128 + signal.SIGINT, said
+    assert "Traceback" not in said
+    assert said.split("\n").count("asv: interrupted") == 1
+    assert "Interrupted." not in said
+    # The log has it, for the export to tell; of runs that ended there is nothing.
+    [mark] = (made_up / ".asv" / "results" / run_log.FOLDER).iterdir()
+    assert mark.suffix == run_log.UNFINISHED
+    began.unlink()
+    suite.write_text(SUITE)
+    run(made_up)
+    assert list(mark.parent.iterdir()) == [mark]
+
+
+def test_how_long_a_run_takes_is_said_beforehand(made_up: Path) -> None:
+    (made_up / "suite" / "ring_buffer.py").write_text(
+        "class Latency:\n    params = [['write', 'read'], [64, 4096]]\n"
+        "    def track_time(self, operation, size):\n        return 1.0\n"
+    )
+    here = ["-E", f"existing:{sys.executable}", "--set-commit-hash", "HEAD", "--machine", "made-up"]
+    said = asv(made_up, "run", *here, "--bench", "Latency.*(write|64)").stdout
+    assert re.search(r"^asv: 3 rows: about \d+ s$", said, re.MULTILINE), said
+    assert "asv: " not in asv(made_up, "run", *here, "--bench", "Told").stdout  # nobody knows
 
 
 def test_asv_itself_outlives_who_started_it() -> None:

@@ -18,9 +18,7 @@ def known(conf: Any) -> list[str]:
 def holding(conf: Any, commits: Collection[str]) -> list[str]:
     """The known branches, and the one that is checked out where commits are on that alone.
 
-    Args:
-        conf: asv's configuration.
-        commits: the first eight digits of each.
+    Of the commits it takes the first eight digits.
     """
     found = known(conf)
     left = set(commits).difference(*(_first_parents(conf, branch) for branch in found))

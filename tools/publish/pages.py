@@ -22,6 +22,7 @@ from asv.util import ProcessError, UserError
 
 from benchmarks.harness.selection import Selection
 from tools.publish import branches
+from tools.publish.mended import mend
 from tools.publish.offline import make_offline
 from tools.publish.stores import store
 
@@ -32,16 +33,10 @@ ABOUT = {
     Selection.QUICK: ("the short pass over everything", "make bench"),
 }
 COMMITS = "commits.html"
-# In which script what is put right, and how.
-MENDED = (
-    # The grid draws lines only: a benchmark of one commit would be an empty box.
-    ("summarygrid.js", "shadowSize: 0", "points: {show: data.length === 1}, shadowSize: 0"),
-    # Over an axis of names, whose ends have no distance, the bars of several series were nowhere.
-    ("jquery.flot.orderBars.js", "AxeSize / gridDimSize", "AxeSize / gridDimSize || 0"),
-)
 _PROJECT_LINK = '<a id="project-name" href="#" class="navbar-link" target="_blank">project</a>'
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>body {{ font: 16px sans-serif; margin: 2em }} td {{ padding: 2px 1em 2px 0 }}
 tr:target {{ background: #ffc }}</style></head>
 <body><h1>{title}</h1>
@@ -118,7 +113,7 @@ def _publish_to(
             failed = 1
         else:
             shown[selection] = folder
-            _leave_out_what_has_no_value(folder)
+            _fit_data(folder, len(commits))
             _write_commits(folder, own)
     if not shown:
         raise UserError("There is no page: nothing of what was measured can be shown.")
@@ -127,7 +122,7 @@ def _publish_to(
     for selection, folder in shown.items():
         _head(folder / "index.html", conf, selection, shown)
     make_offline(html_dir, log.warning)
-    _mend_scripts(html_dir)
+    mend(html_dir)
     return failed
 
 
@@ -144,8 +139,11 @@ def _must_show_something(folder: Path, shown: Sequence[str]) -> None:
         )
 
 
-def _leave_out_what_has_no_value(folder: Path) -> None:
-    """Rows that were never measured, failed, or are n/a here; asv shows them as empty ones."""
+def _fit_data(folder: Path, commits: int) -> None:
+    """Leaves out rows that were never measured, failed, or are n/a: asv shows them as empty ones.
+
+    Of a single commit the pages show values over parameters, and have to be told that it is one.
+    """
     valued: set[tuple[str, int | None]] = set()
     for path in (folder / "graphs").rglob("summary.json"):
         rows = [row for row in _read(path) if row["last_value"] is not None]
@@ -157,17 +155,11 @@ def _leave_out_what_has_no_value(folder: Path) -> None:
         name: math.prod(map(len, entry["params"])) for name, entry in index["benchmarks"].items()
     }
     index["benchmarks"] = {name: index["benchmarks"][name] for name in rows_of if name in counts}
+    index["one_commit"] = commits == 1
     (folder / "index.json").write_text(json.dumps(index))
     left = {name: rows - counts[name] for name, rows in rows_of.items() if rows > counts[name]}
     if left:
         log.info(f"{sum(left.values())} rows of {len(left)} benchmarks have no value: left out")
-
-
-def _mend_scripts(html_dir: Path) -> None:
-    for name, fault, right in MENDED:
-        for path in html_dir.rglob(name):
-            text = path.read_text(encoding="utf-8")
-            path.write_text(text.replace(fault, right), encoding="utf-8")
 
 
 def _write_commits(folder: Path, conf: Any) -> None:
@@ -209,6 +201,9 @@ def _head(page: Path, conf: Any, own: Selection, shown: dict[Selection, Path]) -
         elif each in shown or each is Selection.TRACKING:
             links.append(f'<a class="navbar-link" {_link(each, up)}>{each}</a>')
     text = page.read_text(encoding="utf-8").replace("</p>", f"&middot; {' | '.join(links)}</p>", 1)
+    title = f"<title>{escape(conf.project)}: {own}</title>"
+    narrow = '<meta name="viewport" content="width=device-width">'  # phones pretend to be wide
+    text = text.replace("<title>airspeed velocity</title>", narrow + title)
     text = text.replace("of an unladen", "&middot;")  # or the head takes two lines of 1,000 pixels
     if conf.project_url == "#":  # the project has no address: its name is no link
         text = text.replace(_PROJECT_LINK, f'<span id="project-name">{escape(conf.project)}</span>')

@@ -10,12 +10,7 @@ USUAL = "results"
 
 
 def store(results_dir: Path, selection: Selection) -> Path:
-    """The store of a selection: quick and full results are never in one.
-
-    Args:
-        results_dir: as asv's configuration has it: the store of tracking. The others lie beside it.
-        selection: whose store.
-    """
+    """The store of a selection: that of tracking is the configured one, with the others beside."""
     if selection is Selection.TRACKING:
         return results_dir
     # Beside a folder of another name, such as that of `make compare`, lies its own.
