@@ -1,4 +1,4 @@
-"""The experiments of the end-to-end category, a file each; whatever is put here is measured.
+"""The experiments of the end-to-end category; whatever is put here is measured.
 
 An experiment's file holds its trials and the classes of its questions (`base._Experiment`). The
 names of these begin with an underscore: `benchmarks/e2e_latency.py` shows them to asv without it.

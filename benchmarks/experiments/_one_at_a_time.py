@@ -6,143 +6,116 @@ there, over a kept connection. Outside: starting, connecting, pausing, checking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks import package
-from benchmarks.experiments import base
-from benchmarks.experiments._asker import Asking, ask
+from benchmarks.experiments._asker import MOST_RECOLLECTED, TIMEOUT_S
+from benchmarks.experiments.base import REFERENCE, Requests, samples_of, saying
+from benchmarks.harness.processes import run_fresh
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Turn
-from benchmarks.servers import server
-from benchmarks.servers.aetherless import Aetherless, AetherlessProxied
-from benchmarks.workloads.registry import workload
+from benchmarks.servers.aetherless import Aetherless
+from benchmarks.servers.base import Server
+from benchmarks.workloads.registry import asked
 
 STAMPED = ("gateway", "queue", "transport", "function")  # by the runtime, of each request
 GONE_S = 0.05  # in which an instance is ended, and what it has used up is there again
 WITH_TAIL = 130  # samples a round: eight rounds carry a p99
 _FEW, _FEWEST = 12, 5
-_WARM = "warm"
+_STARTING_S = 60.0
+
+Timings: TypeAlias = list[dict[str, float]]  # in ns: what the server says of each answer
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneAtATime(base._Requests):
+class OneAtATime(Requests):
     """Requests to one platform, one at a time.
 
     It gives their latencies as "". Where the runtime answers from a warm instance, it also gives
     where the time of each went: the layers that the runtime has stamped, and "client", the rest.
+    Where the mode is "mixed" the share of requests that were cold is in the facts.
 
     Attributes:
-        workload, size: what is asked for.
         samples, quick: of each round, as a rule and where it must be quick.
-        platform: who answers.
-        start_mode: what each answer must say; "mixed" takes all.
+        warmup: requests before them.
         pause_s: before each request.
         orchestrator: options of the runtime, where it is the platform.
         imports: modules of the runtime's instances, beside the workload's, with spaces between.
     """
 
-    workload: str
-    size: str
     samples: int
     quick: int | None = None
-    platform: str = "aetherless"
-    start_mode: str = _WARM
+    warmup: int = 1
     pause_s: float = 0.0
     orchestrator: Mapping[str, Any] = field(default_factory=dict)
     imports: str = ""
-    label = "{start_mode} {imports} {workload}:{size}, {pause_s:g} s apart by {platform}"
-
-    @property
-    def turn_s(self) -> float:  # type: ignore[override]
-        """As `Trial.turn_s`."""
-        return 0.45 + (self.samples + 1) * (self.pause_s + 0.001)
-
-    def missing(self) -> str | None:
-        """As `Trial.missing`."""
-        lacks = super().missing()
-        if lacks is None and self.start_mode in ("spawn", "zygote", "criu"):
-            lacks = package.strategy(self.start_mode).missing()
-        return lacks
+    label = "{start_mode} {imports} {workload}, {pause_s:g} s apart by {platform}"
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`.
-
-        Where instances may be started, the moments of the starts are in the facts, and where the
-        mode is "mixed" the share of requests that were cold.
-        """
-        asked, kind = workload(self.workload), server(self.platform)
-        count = turn.count(self.samples, self.quick)
-        says = issubclass(kind, Aetherless)  # others say nothing of their instances
-        options: dict[str, Any] = {}
-        if says:
-            options = {"memory_limit_mb": asked.memory_mb, "orchestrator": self._orchestrator()}
-        if says and kind is not AetherlessProxied:  # an executable imports by itself
-            options["imports"] = [*asked.imports, *self.imports.split()]
-        with kind(asked.module, **options) as one:
-            found = ask(
-                Asking(
-                    port=one.port, path=one.path, name=asked.name, size=self.size, count=count,
-                    seed=turn.seed, pause_s=self.pause_s,
-                    state=self.start_mode if says and self.start_mode != "mixed" else None,
-                )
-            )  # fmt: skip
-        more: dict[str, Any] = {}
-        if self.start_mode != _WARM:
-            more["phases"] = phases(found["timings"])
+        with self.served(imports=self.imports.split(), orchestrator=self.orchestrator) as one:
+            samples, timings = self.ask(one, turn, one.path)
         if self.start_mode == "mixed":
-            more["cold_share"] = 1 - found["starts"].get(_WARM, 0) / count
-        made = samples_of(found, **more)
-        layers = _layers(found) if self.start_mode == _WARM else {}
-        return {
-            "": made,
-            **{name: samples_of(found, durations_ns) for name, durations_ns in layers.items()},
-        }
+            warm = samples.facts["starts"].get("warm", 0)
+            samples = saying(samples, cold_share=1 - warm / len(timings))
+        return {"": samples, **(_layers(samples, timings) if self.start_mode == "warm" else {})}
 
-    def _orchestrator(self) -> dict[str, Any]:
-        kept = {} if self.start_mode in (_WARM, "mixed") else {"keep_alive_s": 0}
-        return {**kept, **self.orchestrator}
+    def ask(self, one: Server, turn: Turn, path: str, **how: Any) -> tuple[Samples, Timings]:
+        """Has a fresh process do what `_asker.drive` says; the runtime must be in the start mode.
+
+        Returns:
+            The latencies, with the moments of the starts in their facts where there may be any, and
+            what the server says of each.
+
+        Raises:
+            ChildFailedError: a request failed, an answer was wrong, or the state did not come.
+            NotImplementedError, WatchdogError: as `processes.run_fresh`.
+        """
+        says = isinstance(one, Aetherless) and self.start_mode != "mixed"
+        count = turn.count(self.samples, self.quick)
+        what = {
+            "port": one.port, "path": path, "workload": self.workload, "seed": turn.seed,
+            "count": count, "warmup": self.warmup, "pause_s": self.pause_s,
+            "state": self.start_mode if says else None, **how,
+        }  # fmt: skip
+        most = self.warmup + count * (1 + MOST_RECOLLECTED)
+        watchdog_s = _STARTING_S + most * (self.pause_s + TIMEOUT_S)
+        found = run_fresh("benchmarks.experiments._asker:drive", what, watchdog_s)
+        timings = found.pop("timings")
+        if self.start_mode != "warm":
+            found["phases"] = _phases(timings)
+        return samples_of(**found), timings
 
 
-def back_to_back(name: str, size: str, platform: str = "aetherless") -> OneAtATime:
-    """Each request when the one before has its answer, the instance warm.
-
-    Args:
-        name, size: of the workload.
-        platform: who answers.
-    """
-    if name == "echo":
-        in_time = (16 << 20) // workload(name).variants[size]
-        count = min(WITH_TAIL, max(_FEWEST, in_time))
+def back_to_back(workload: str, platform: str = REFERENCE) -> OneAtATime:
+    """Each request when the one before has its answer, the instance warm."""
+    found, size = asked(workload)
+    if found.name == "echo":
+        count = min(WITH_TAIL, max(_FEWEST, (16 << 20) // found.variants[size]))  # in time
+    elif found.name == "noop":
+        count = WITH_TAIL
     else:
-        smallest = next(iter(workload(name).variants))
-        count = WITH_TAIL if name == "noop" else _FEW if size == smallest else _FEWEST
-    return OneAtATime(workload=name, size=size, samples=count, platform=platform)
+        count = _FEW if size == next(iter(found.variants)) else _FEWEST
+    return OneAtATime(workload, platform, samples=count)
 
 
-def samples_of(
-    found: Mapping[str, Any], durations_ns: Sequence[float] | None = None, **more: Any
-) -> Samples:
-    """The samples of what `ask` has found.
+def prove_warm(one: Server) -> None:
+    """Makes sure that each of the runtime's functions was started once, and was warm from then on.
 
-    Args:
-        found: that.
-        durations_ns: None for the latencies.
-        more: what else there is to say.
+    The answer of a request that passes through several tells the state of the last one only.
+
+    Raises:
+        RuntimeError: it is not so.
     """
-    return base.samples_of(
-        found["latency_ns"] if durations_ns is None else durations_ns,
-        starts=found["starts"],
-        payload_size_bytes=found["payload_size_bytes"],
-        recollected=found["recollected"],
-        **more,
-    )
+    assert isinstance(one, Aetherless)
+    for name, starts in one.starts().items():
+        if starts.total() - starts["warm"] != 1:
+            raise RuntimeError(f"{name} was not warm: {dict(starts)}")
 
 
-def phases(timings: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def _phases(timings: Timings) -> dict[str, float]:
     """The median of each moment of the starts, in ns since the instance was asked for."""
     names = sorted({name for each in timings for name in each if name.startswith("start-")})
     return {
@@ -153,14 +126,11 @@ def phases(timings: Sequence[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
-def _layers(found: Mapping[str, Any]) -> dict[str, list[float]]:
+def _layers(samples: Samples, timings: Timings) -> dict[str, Samples]:
     """Where the time of each request went; empty where the server does not say."""
-    timings = found["timings"]
     if not all(name in each for each in timings for name in STAMPED):
         return {}
     layers = {name: [each[name] for each in timings] for name in STAMPED}
-    layers["client"] = [
-        total - sum(each[name] for name in STAMPED)
-        for total, each in zip(found["latency_ns"], timings, strict=True)
-    ]
-    return layers
+    stamped = zip(samples.durations_ns, *layers.values(), strict=True)
+    layers["client"] = [total - sum(parts) for total, *parts in stamped]
+    return {name: replace(samples, durations_ns=each) for name, each in layers.items()}

@@ -1,9 +1,14 @@
-"""What all experiments share: the base of their classes, their rows, and what their rounds say."""
+"""What all experiments share: the bases of their trials and classes, their rows, and what is told.
+
+A trial asks in one of four shapes: one request at a time (`_one_at_a_time`), in a closed loop or in
+an open one (`_loads`), or in bursts (`burst.Bursts`).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +20,13 @@ from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Trial
 from benchmarks.harness.statistics import tail_to_median
 from benchmarks.harness.suite import _Suite
-from benchmarks.load.histogram import Histogram
+from benchmarks.load import histogram
 from benchmarks.servers import server
 from benchmarks.servers.aetherless import Aetherless, AetherlessProxied
-from benchmarks.servers.base import not_installed
-from benchmarks.workloads.registry import workload
+from benchmarks.servers.base import Server, not_installed
+from benchmarks.workloads.registry import asked
+
+REFERENCE = "aetherless"  # to which the results of other platforms are given
 
 
 class _Experiment(_Suite):
@@ -28,55 +35,73 @@ class _Experiment(_Suite):
     category = "e2e"
 
 
-class _Requests(Trial):
-    """Base of the experiments' trials, which are frozen dataclasses.
+@dataclass(frozen=True)
+class Requests(Trial):
+    """Base of the experiments' trials: one workload, which one platform is asked for.
 
     Attributes:
         label: makes their name of their fields. What stands before " by " is the same for all that
             are measured right after each other.
-        workload: what is asked for.
-        platform: who answers.
+        arrivals: "sequential", "closed", or what `load.arrivals` makes: "constant", "poisson",
+            "burst".
+        workload: and its variant, in the form of `asked`.
+        platform: who answers, a name of `benchmarks.servers`.
+        start_mode: of the requests that are asked for: "warm", or how an instance is started for
+            each; "mixed" where both may come.
+        concurrency: connections, or requests at once.
     """
 
     label: ClassVar[str]
+    arrivals: ClassVar[str] = "sequential"
     workload: str
-    platform: str
+    platform: str = REFERENCE
+    start_mode: str = "warm"
+    concurrency: int = 1
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
         return " ".join(self.label.format_map(vars(self)).split())
 
     @property
     def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`."""
         return self.name.partition(" by ")[0]
 
+    @property
+    def size(self) -> str:
+        """The variant as it stands in names."""
+        return asked(self.workload)[1].replace("=", "")
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second by the schedule; None where there is none."""
+        return None
+
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
-        return missing(self.workload, self.platform)
+        kind = server(self.platform)
+        lacks = not_installed("hdrh", "httptools", "uvloop") or asked(self.workload)[0].missing()
+        if issubclass(kind, Aetherless):
+            lacks = lacks or package.lacks(package.command)
+        if issubclass(kind, AetherlessProxied):
+            lacks = lacks or package.lacks(package.executables)
+        if self.start_mode not in ("warm", "mixed"):
+            lacks = lacks or package.strategy(self.start_mode).missing()
+        return lacks or kind.missing()
 
+    def served(
+        self, concurrency: int = 1, kind: type[Server] | None = None, **options: Any
+    ) -> Server:
+        """Who answers, and takes so many requests at a time; not yet started.
 
-def asked(text: str) -> tuple[str, str]:
-    """Workload and variant of "110.dynamic-html:items=10"."""
-    name, _, size = text.partition(":")
-    return name, size
-
-
-def short(size: str) -> str:
-    """A workload's variant as it stands in names."""
-    return size.replace("=", "")
-
-
-def missing(name: str, platform: str) -> str | None:
-    """Why a workload cannot be measured on a platform here; None where it can."""
-    kind = server(platform)
-    lacks = not_installed("hdrh", "httptools", "uvloop") or workload(name).missing()
-    if issubclass(kind, Aetherless):
-        lacks = lacks or package.lacks(package.command)
-    if issubclass(kind, AetherlessProxied):
-        lacks = lacks or package.lacks(package.executables)
-    return lacks or kind.missing()
+        It is of that kind, or the platform. The options are the runtime's, of which imports go
+        beside the workload's; others have none.
+        """
+        workload, kind = asked(self.workload)[0], kind or server(self.platform)
+        if not issubclass(kind, Aetherless):
+            return kind(workload.module, concurrency)
+        modules = [*workload.imports, *options.pop("imports", ())]
+        if modules and kind is not AetherlessProxied:  # an executable imports by itself
+            options["imports"] = modules
+        return kind(workload.module, concurrency, memory_limit_mb=workload.memory_mb, **options)
 
 
 def samples_of(
@@ -95,11 +120,8 @@ def samples_of(
     Args:
         durations_ns: a latency for each request that counts; of one that failed the time-out,
             however soon it failed: whoever wants the answer has none.
-        failures: how many of them failed, by class.
-        starts: how many were answered by an instance in which state, as the runtime says.
-        payload_size_bytes: of the requests' bodies.
+        failures, starts: how many failed, by class; how many were answered in which state.
         recollected: requests that found another state than the one asked for, and were repeated.
-        warnings, invalid: as `Samples`.
         more: what else there is to say of this round.
     """
     return Samples(
@@ -115,6 +137,11 @@ def samples_of(
         warnings=warnings,
         invalid=invalid,
     )
+
+
+def saying(samples: Samples, **more: Any) -> Samples:
+    """The same with more to say of the round."""
+    return replace(samples, facts={**samples.facts, "more": {**samples.facts["more"], **more}})
 
 
 def told(rounds: Sequence[Samples]) -> dict[str, Any]:
@@ -140,24 +167,18 @@ def told(rounds: Sequence[Samples]) -> dict[str, Any]:
         "starts": dict(starts),
         "recollected": sum(each.facts["recollected"] for each in rounds),
         "tail_to_median_ratio": tail_to_median(ordered) if len(succeeded) else None,
-        "histogram": Histogram.of(succeeded.tolist()).encoded(),
+        "histogram": histogram.encoded(succeeded.tolist()),
     }
     said = [each.facts["more"] for each in rounds]
     return {**found, "rounds": said} if any(said) else found
 
 
 def row(
-    trial: Trial,
-    part: str,
+    trial: Requests,
     experiment: str,
-    name: str,
     variant: str,
+    part: str = "",
     *,
-    platform: str = "aetherless",
-    start_mode: str = "warm",
-    arrivals: str = "sequential",
-    rate: float | None = None,
-    concurrency: int = 1,
     beside: Mapping[str, tuple[Trial, str]] | None = None,
     told: Callable[[Sequence[Samples]], Mapping[str, Any]] = told,
     **more: Any,
@@ -165,19 +186,15 @@ def row(
     """The row ``e2e_<experiment>_<workload>_<variant>``, and what belongs to it.
 
     Args:
-        trial, part, beside, told: as `Row`.
+        trial, part, told: as `Row`.
         experiment: its name.
-        name: of the workload.
         variant: what sets it apart from the experiment's others with this workload.
-        platform: a name of `benchmarks.servers`.
-        start_mode: of the requests that are asked for: "warm", or how an instance is started for
-            each; "mixed" where both may come.
-        arrivals: "sequential", "closed", or what `load.arrivals` makes: "constant", "poisson",
-            "burst".
-        rate: requests a second by the schedule; None where there is none.
-        concurrency: connections, or requests at once.
+        beside: as `Row`; None for the same by the reference, if it is by another platform.
         more: what else belongs into its metadata.
     """
+    name = asked(trial.workload)[0].name
+    if beside is None and trial.platform != REFERENCE:
+        beside = {REFERENCE: (replace(trial, platform=REFERENCE), part)}
     return Row(
         name=f"e2e_{experiment}_{name}_{variant}",
         trial=trial,
@@ -187,11 +204,11 @@ def row(
         facts={
             "experiment": experiment,
             "workload": name,
-            "platform": platform,
-            "start_mode": start_mode,
-            "arrivals": arrivals,
-            "rate": rate,
-            "concurrency": concurrency,
+            "platform": trial.platform,
+            "start_mode": trial.start_mode,
+            "arrivals": trial.arrivals,
+            "rate": trial.rate,
+            "concurrency": trial.concurrency,
             **more,
         },
     )

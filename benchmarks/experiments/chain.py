@@ -8,81 +8,63 @@ STeLLAR's chains (Ustiugov et al., IISWC 2021), which hand a payload from functi
   the standard library's client, and waits for its answer. This is how functions call each other
   where the platform does not help.
 
-Each function has one instance, a process of its own, warm by the runtime's metrics: the answer
-tells that of the last one only. Each function adds one to a count in the body, so that an answer
-proves how many took part.
+Each function has one instance, a process of its own, and adds one to a count in the body, so that
+an answer proves how many took part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks import package
-from benchmarks.experiments._linked import ask_first, prove_warm
-from benchmarks.experiments.base import _Experiment, _Requests, row, short
+from benchmarks.experiments._one_at_a_time import OneAtATime, prove_warm
+from benchmarks.experiments.base import _Experiment, row
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Turn
 from benchmarks.servers.aetherless import Aetherless
-from benchmarks.servers.base import HOST
-from benchmarks.workloads.registry import workload
+from benchmarks.servers.base import HOST, Server
 
-WORKLOAD = workload("chain")
-SIZE = "bytes=1024"
 KINDS = ("tail", "http")
-SAMPLES = 60
 
 
-@dataclass(frozen=True)
-class Chained(_Requests):
+@dataclass(frozen=True, kw_only=True)
+class Chained(OneAtATime):
     """A chain of so many functions, of one kind."""
 
+    workload: str = "chain:bytes=1024"
+    samples: int = 60
+    warmup: int = 5  # the first one brings all instances up
     kind: str
     functions: int
-    workload, platform = WORKLOAD.name, Aetherless.name
     label = "chain of {functions} by {kind}"
 
-    @property
-    def turn_s(self) -> float:  # type: ignore[override]
-        """As `Trial.turn_s`."""
-        return 0.35 + 0.08 * self.functions
-
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         return super().missing() or package.lacks(package.tail_calls)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        with _Functions(self.kind, self.functions) as one:
-            samples = ask_first(
-                one, "f0", WORKLOAD.name, SIZE, turn.count(SAMPLES), turn.seed,
-                {"functions": self.functions},
-            )  # fmt: skip
+        with self.chain() as one:
+            samples, _ = self.ask(one, turn, "/function/f0", functions=self.functions)
             prove_warm(one)
         return {"": samples}
 
-
-class _Functions(Aetherless):
-    """The runtime with a chain: f0, f1, ..."""
-
-    def __init__(self, kind: str, count: int) -> None:
-        super().__init__(
-            WORKLOAD.module,
+    def chain(self) -> Server:
+        """The runtime with the functions f0, f1, ..., not yet started."""
+        behind = [{"CHAIN_NEXT": f"f{at}"} for at in range(1, self.functions)]
+        return self.served(
+            kind=_Told,
             max_instances=1,
-            memory_limit_mb=WORKLOAD.memory_mb,
-            imports=list(WORKLOAD.imports),
-            functions={
-                f"f{at}": {"environment": {"CHAIN_NEXT": f"f{at + 1}"} if at < count - 1 else {}}
-                for at in range(count)
-            },
+            environment={"CHAIN_WAY": self.kind},
+            functions={f"f{at}": {"environment": each} for at, each in enumerate([*behind, {}])},
         )
-        self._kind = kind
+
+
+class _Told(Aetherless):
+    """The runtime, whose functions are told where it listens."""
 
     def command(self) -> list[str]:
-        """As `Server.command`: the port is known by now."""
-        address = f"http://{HOST}:{self.port}"
-        self.function["environment"] = {"CHAIN_WAY": self._kind, "CHAIN_URL": address}
+        self.function["environment"]["CHAIN_URL"] = f"http://{HOST}:{self.port}"  # known by now
         return super().command()
 
 
@@ -99,8 +81,6 @@ class _Chain(_Experiment):
     study = (KINDS, (2, 4, 8))
 
     def row(self, kind: str, functions: int) -> Row:
-        """As `_Suite.row`."""
-        variant = f"{short(SIZE)}_{kind}_{functions}"
-        beside = {} if kind == KINDS[0] else {KINDS[0]: (Chained(KINDS[0], functions), "")}
-        trial = Chained(kind, functions)
-        return row(trial, "", "chain", WORKLOAD.name, variant, beside=beside)
+        trial = Chained(kind=kind, functions=functions)
+        beside = {} if kind == "tail" else {"tail": (replace(trial, kind="tail"), "")}
+        return row(trial, "chain", f"{trial.size}_{kind}_{functions}", beside=beside)

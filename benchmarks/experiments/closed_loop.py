@@ -14,44 +14,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.experiments import _loads
-from benchmarks.experiments.base import _Experiment, _Requests, asked, row, short
+from benchmarks.experiments.base import REFERENCE, Requests, _Experiment, row
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Turn
 from benchmarks.load.run import Closed
-from benchmarks.servers import server
-from benchmarks.workloads.registry import workload
 
-PLATFORMS = ("aetherless", "uvicorn", "functions_framework")
+PLATFORMS = (REFERENCE, "uvicorn", "functions_framework")
 CONNECTIONS = (1, 10, 50)
 WARMUP = 4  # requests of each connection
 SAMPLES, QUICK = 400, 200
 
 
 @dataclass(frozen=True)
-class Loop(_Requests):
+class Loop(Requests):
     """A closed loop of so many connections to one platform."""
 
-    workload: str
-    size: str
-    connections: int
-    platform: str
-    label = "closed loop of {connections}, {workload}:{size} by {platform}"
-    turn_s = 0.55
+    arrivals = "closed"
+    label = "closed loop of {concurrency}, {workload} by {platform}"
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        asked, kind = workload(self.workload), server(self.platform)
-        warmup = WARMUP * self.connections
-        arrivals = Closed(self.connections, warmup + turn.count(SAMPLES, QUICK))
-        with kind(asked.module, self.connections) as one:
+        connections, warmup = self.concurrency, WARMUP * self.concurrency
+        arrivals = Closed(connections, warmup + turn.count(SAMPLES, QUICK))
+        with self.served(connections) as one:
             one.status("GET", one.path)  # brings the instance up
-            samples = _loads.send(
-                one, self.workload, self.size, arrivals, turn.seed,
-                connections_before=self.connections, warmup=warmup,
-            )  # fmt: skip
-        _loads.prove_warm(samples, kind)
-        return {"": samples}
+            return {"": _loads.send(one, self.workload, arrivals, turn.seed, connections, warmup)}
 
 
 class _ClosedLoop(_Experiment):
@@ -69,17 +56,5 @@ class _ClosedLoop(_Experiment):
     quick = (PLATFORMS[:2], (10,), ("noop:empty",))
 
     def row(self, platform: str, connections: int, workload: str) -> Row:
-        """As `_Suite.row`."""
-        name, size = asked(workload)
-        reference = Loop(name, size, connections, PLATFORMS[0]), ""
-        return row(
-            Loop(name, size, connections, platform),
-            "",
-            "crowd",
-            name,
-            f"{short(size)}_c{connections}_{platform}",
-            platform=platform,
-            arrivals="closed",
-            concurrency=connections,
-            beside={} if platform == PLATFORMS[0] else {PLATFORMS[0]: reference},
-        )
+        trial = Loop(workload, platform, concurrency=connections)
+        return row(trial, "crowd", f"{trial.size}_c{connections}_{platform}")

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.experiments import _loads
-from benchmarks.experiments.base import _Experiment, row, samples_of
+from benchmarks.experiments.base import Requests, _Experiment, row, samples_of
 from benchmarks.harness.noop_server import noop_server
 from benchmarks.harness.processes import available_cpus
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.session import Trial, Turn
+from benchmarks.harness.session import Turn
 from benchmarks.load.arrivals import constant
 from benchmarks.load.ceiling import CONNECTIONS
 from benchmarks.load.request import Request
@@ -26,18 +26,21 @@ RUN_S = 0.4
 
 
 @dataclass(frozen=True)
-class Generating(Trial):
+class Generating(Requests):
     """A constant rate to the server in C; its parts are "latency" and "lag"."""
 
-    name = "the load generator"
-    turn_s = 0.6
+    workload: str = "noop:empty"
+    platform: str = "noop_server"
+    start_mode: str = "none"
+    concurrency: int = CONNECTIONS
+    arrivals = "constant"
+    rate = RATE_PER_S
+    label = "the load generator"
 
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         return not_installed("hdrh", "httptools", "uvloop")
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
         cpus = available_cpus()
         run_s = turn.count(round(RATE_PER_S * RUN_S)) / RATE_PER_S
         with noop_server(cpus[-1]) as port:
@@ -49,11 +52,8 @@ class Generating(Trial):
             came = run(load, cpus[0])
         if came.failures:
             raise RuntimeError(f"the server in C failed: {came.why}")
-        told = _loads.told(came)
-        return {
-            "latency": samples_of(_loads.latencies_ns(came).tolist(), invalid=came.invalid, **told),
-            "lag": samples_of(came.lag_ns.tolist(), **told),
-        }
+        lag = samples_of(came.lag_ns.tolist(), **_loads.told(came))
+        return {"latency": _loads.samples(came), "lag": lag}
 
 
 class _Generator(_Experiment):
@@ -69,16 +69,4 @@ class _Generator(_Experiment):
     study = (("latency", "lag"),)
 
     def row(self, quantity: str) -> Row:
-        """As `_Suite.row`."""
-        return row(
-            Generating(),
-            quantity,
-            "generator",
-            "noop",
-            f"rate{RATE_PER_S:g}_{quantity}",
-            platform="noop_server",
-            start_mode="none",
-            arrivals="constant",
-            rate=RATE_PER_S,
-            concurrency=CONNECTIONS,
-        )
+        return row(Generating(), "generator", f"rate{RATE_PER_S:g}_{quantity}", quantity, beside={})

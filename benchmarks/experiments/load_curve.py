@@ -1,11 +1,7 @@
 """Latency against offered load, up to saturation: the runtime beside the traditional ways.
 
-The runtime over shared memory, the runtime before the same function as a proxied HTTP server, and
-the ways that others serve a function; each with the same function, and with room for as many
-requests at a time. uvicorn with the function in its own process is the reference: no way of serving
-that keeps functions apart can be expected to beat it.
-
-There are two kinds of rates, since either alone would flatter somebody:
+Each serves the same function, with room for as many requests at a time. No way of serving that
+keeps functions apart can be expected to beat uvicorn, which has the function in its own process.
 
 - `load25` to `load110`: shares, in percent, of the platform's own capacity, so that the curves'
   shapes can be compared: how soon does it queue? With equal counts all platforms see the same time
@@ -16,17 +12,13 @@ There are two kinds of rates, since either alone would flatter somebody:
 
 The capacity is measured first, in the same server: what a closed loop of as many connections as the
 server takes requests at a time achieves in `CAPACITY_S`, after a shorter one that does not count.
-It stands in each round (`capacity_per_s`) beside the rate that came of it. In the study the points
-of a curve share a server and its capacity, and follow in an order drawn from the seed; by itself a
-point has both for its own. A share of a capacity that is not quite right moves a point along the
-curve, for every platform alike.
+In the study the points of a curve share a server and its capacity, and follow in an order drawn
+from the seed; by itself a point has both for its own. A share of a capacity that is not quite right
+moves a point along the curve, for every platform alike.
 
-The generator shares the machine's processors with the server, as no client elsewhere would. Where
-that makes it late the round is invalid. It also polls before each start, which costs more of a
-processor than the closed loop that found the capacity: on two processors a server of several
-processes may be saturated below 100 %, and says so.
-
-The tail-to-median ratio of each point is that of STeLLAR (Ustiugov et al., IISWC 2021).
+The generator shares the machine's processors with the server, as no client elsewhere would:
+docs/e2e.md says what comes of it. The tail-to-median ratio of each point is that of STeLLAR
+(Ustiugov et al., IISWC 2021).
 """
 
 from __future__ import annotations
@@ -39,19 +31,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.experiments import _loads
-from benchmarks.experiments.base import _Experiment, _Requests, asked, row, short, told
+from benchmarks.experiments.base import REFERENCE, Requests, _Experiment, row, saying, told
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import Trial, Turn
-from benchmarks.load.arrivals import poisson_of
+from benchmarks.load.arrivals import Schedule, poisson_of
 from benchmarks.load.run import Closed
-from benchmarks.servers import server
 from benchmarks.servers.base import Server
-from benchmarks.workloads.registry import workload
 
 PLATFORMS = (
-    "aetherless", "aetherless_proxied", "functions_framework", "lambda_runtime", "container",
+    REFERENCE, "aetherless_proxied", "functions_framework", "lambda_runtime", "container",
     "uvicorn",
 )  # fmt: skip
 WORKLOADS = ("noop:empty", "echo:bytes=65536")
@@ -66,27 +56,19 @@ _MOST_IN_CAPACITY = 100_000  # requests: more than any server answers in that ti
 CARRIED = 0.9  # of what is offered: with less there is a backlog
 
 
-@dataclass(frozen=True)
-class Curve(_Requests):
+@dataclass(frozen=True, kw_only=True)
+class Curve(Requests):
     """Some points of one platform's curve, which are its parts."""
 
-    platform: str
-    workload: str
-    size: str
+    concurrency: int = CONCURRENCY
     points: tuple[str, ...]
-    label = "load curve of {workload}:{size} by {platform}, {points}"
-
-    @property
-    def turn_s(self) -> float:  # type: ignore[override]
-        """As `Trial.turn_s`."""
-        return 0.9 + 0.43 * len(self.points)
+    arrivals = "poisson"
+    label = "load curve of {workload} by {platform}, {points}"
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        module, kind = workload(self.workload).module, server(self.platform)
         count = WARMUP + turn.count(SAMPLES)
         found: dict[str, Samples] = {}
-        with kind(module, CONCURRENCY) as one:
+        with self.served(self.concurrency) as one:
             one.status("GET", one.path)  # brings the instance up
             self._capacity(one, turn.seed, FIRST_S)  # with all that happens once
             capacity_per_s, warnings = self._capacity(one, turn.seed, CAPACITY_S)
@@ -95,13 +77,9 @@ class Curve(_Requests):
                 if point.startswith("load"):
                     offered_per_s *= capacity_per_s / 100
                 arrivals = poisson_of(offered_per_s, count, turn.seed)
-                came = _loads.send(
-                    one, self.workload, self.size, arrivals, turn.seed, warmup=WARMUP
-                )
-                _loads.prove_warm(came, kind)
+                came = _loads.send(one, self.workload, arrivals, turn.seed, warmup=WARMUP)
                 came = replace(came, warnings=[*warnings, *came.warnings])
-                intended_ns = arrivals.intended_ns[WARMUP:]
-                found[point] = judged(came, arrivals.offered_per_s, intended_ns, capacity_per_s)
+                found[point] = judged(came, arrivals, capacity_per_s)
         return found
 
     def _capacity(self, one: Server, seed: int, for_s: float) -> tuple[float, list[str]]:
@@ -110,10 +88,8 @@ class Curve(_Requests):
         Raises:
             RuntimeError: it does not answer all of them rightly.
         """
-        came = _loads.send(
-            one, self.workload, self.size, Closed(CONCURRENCY, _MOST_IN_CAPACITY, for_s), seed,
-            connections_before=CONCURRENCY,
-        )  # fmt: skip
+        closed = Closed(self.concurrency, _MOST_IN_CAPACITY, for_s)
+        came = _loads.send(one, self.workload, closed, seed, self.concurrency)
         said = came.facts["more"]
         if came.facts["failures"]:
             raise RuntimeError(f"{one.name} failed in a closed loop: {said['why']}")
@@ -121,24 +97,15 @@ class Curve(_Requests):
         return float(said["achieved_per_s"]), warnings
 
 
-def judged(
-    came: Samples, offered_per_s: float, intended_ns: NDArray[np.int64], capacity_per_s: float
-) -> Samples:
-    """With what the curve's reader must know of it.
-
-    Args:
-        came: of the requests that count.
-        offered_per_s: with those before them.
-        intended_ns: the starts of those that count.
-        capacity_per_s: of the platform.
-    """
+def judged(came: Samples, arrivals: Schedule, capacity_per_s: float) -> Samples:
+    """With what the curve's reader must know of those that count, which are the last arrivals."""
     warnings = list(came.warnings)
-    if offered_per_s > capacity_per_s or _grows(came.durations_ns, intended_ns):
+    intended_ns = arrivals.intended_ns[-len(came.durations_ns) :]
+    if arrivals.offered_per_s > capacity_per_s or _grows(came.durations_ns, intended_ns):
         warnings.append(
             "saturated: more was offered than carried; the latency is that of a growing backlog"
         )
-    more = {"capacity_per_s": capacity_per_s, **came.facts["more"]}
-    return replace(came, warnings=warnings, facts={**came.facts, "more": more})
+    return saying(replace(came, warnings=warnings), capacity_per_s=capacity_per_s)
 
 
 def _grows(latency_ns: Sequence[float], intended_ns: NDArray[np.int64]) -> bool:
@@ -182,28 +149,9 @@ class _Points(_Experiment):
             yield each
 
     def point(self, platform: str, point: str, workload: str, **more: Any) -> Row:
-        """The row of one point.
-
-        Args:
-            platform: who answers.
-            point: of `POINTS`.
-            workload: in the form of `asked`.
-            more: as in `base.row`.
-        """
-        name, size = asked(workload)
-        reference = Curve(PLATFORMS[0], name, size, (point,)), point
-        return row(
-            Curve(platform, name, size, (point,)),
-            point,
-            "load_curve",
-            name,
-            f"{short(size)}_{point}_{platform}",
-            platform=platform,
-            arrivals="poisson",
-            concurrency=CONCURRENCY,
-            beside={} if platform == PLATFORMS[0] else {PLATFORMS[0]: reference},
-            **more,
-        )
+        """The row of one of `POINTS`; `more` as in `base.row`."""
+        trial = Curve(workload, platform, points=(point,))
+        return row(trial, "load_curve", f"{trial.size}_{point}_{platform}", point, **more)
 
 
 class _Load(_Points):
@@ -213,7 +161,6 @@ class _Load(_Points):
     study = (PLATFORMS, SHARES, WORKLOADS)
 
     def row(self, platform: str, percent_of_capacity: int, workload: str) -> Row:
-        """As `_Suite.row`."""
         return self.point(platform, f"load{percent_of_capacity}", workload, told=_told_of_share)
 
 
@@ -226,7 +173,6 @@ class _Rate(_Points):
     study = (PLATFORMS, RATES, WORKLOADS)
 
     def row(self, platform: str, rate: int, workload: str) -> Row:
-        """As `_Suite.row`."""
         return self.point(platform, f"rate{rate}", workload, rate=float(rate))
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 
-from benchmarks.experiments.base import _Experiment
-from benchmarks.experiments.burst import Bursts, row_of_bursts
+from benchmarks.experiments.base import _Experiment, row
+from benchmarks.experiments.burst import Bursts
 from benchmarks.harness.row import Row
 
 SERVICE_MS = 10
@@ -31,23 +31,20 @@ class _ServiceTime(_Experiment):
     study = ((1, 4), (1, 4, 16, 64))
 
     def row(self, instances: int, burst: int) -> Row:
-        """As `_Suite.row`."""
         queue_s = math.ceil(burst / instances) * SERVICE_MS / 1e3
         # The kernel wakes a sleeper late, and messages take their time, too.
         period_s = 1.4 * queue_s + 0.02
         trial = Bursts(
-            workload="010.sleep",
-            size=f"ms={SERVICE_MS}",
-            start_mode="warm",
-            burst=burst,
+            f"010.sleep:ms={SERVICE_MS}",
+            concurrency=burst,
             instances=instances,
             period_s=period_s,
             bursts=max(1, round(_ROUND_S / period_s)),
         )
-        return row_of_bursts(
+        return row(
             trial,
             "service_time",
-            f"ms{SERVICE_MS}_on{instances}_{burst}",
+            f"{trial.size}_on{instances}_{burst}",
             instances=instances,
             arithmetic_last_ns=queue_s * 1e9,
         )

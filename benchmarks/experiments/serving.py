@@ -18,69 +18,47 @@ import numpy as np
 import psutil
 
 from benchmarks.experiments import _loads
-from benchmarks.experiments.base import _Experiment, _Requests, asked, row, short
+from benchmarks.experiments.base import REFERENCE, Requests, _Experiment, row
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Turn
 from benchmarks.load import wrk
 from benchmarks.load.run import Closed
-from benchmarks.servers import server
 from benchmarks.servers.base import HOST, Server
-from benchmarks.workloads.registry import workload
+from benchmarks.workloads.registry import asked
 
-REFERENCE = "aetherless"
-CONCURRENCY = 16
-SECONDS = 1
+SERVED = 16  # requests that a server takes at a time
 LONG_SECONDS = 4
 WARMUP = 20  # requests of each connection
 
 
-@dataclass(frozen=True)
-class Wrk(_Requests):
+@dataclass(frozen=True, kw_only=True)
+class Wrk(Requests):
     """wrk's closed loop of so many connections to one platform.
 
+    In a long run the memory of the server's first process is looked at, too: in a short one what is
+    kept once, and pages that come and go, hide what each request leaves behind.
+
     Attributes:
-        workload, size: what is asked for.
-        connections: each with one request at a time.
-        platform: who answers.
         seconds: how long.
     """
 
-    workload: str
-    size: str
-    connections: int
-    platform: str
-    seconds: int = SECONDS
-    label = "{seconds} s of wrk, {connections} connections, {workload}:{size} by {platform}"
-
-    @property
-    def is_long(self) -> bool:
-        """Whether the memory of the server's first process is looked at, too.
-
-        In a short run what is kept once, and pages that come and go, hide what each request leaves
-        behind.
-        """
-        return self.seconds >= LONG_SECONDS
-
-    @property
-    def turn_s(self) -> float:  # type: ignore[override]
-        """As `Trial.turn_s`."""
-        return 0.6 + self.seconds * (1.25 if self.is_long else 1)
+    seconds: int = 1
+    arrivals = "closed"
+    label = "{seconds} s of wrk, {concurrency} connections, {workload} by {platform}"
 
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         return wrk.missing() or super().missing()
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        asked = workload(self.workload)
-        warmup = Closed(self.connections, WARMUP * self.connections)
-        with server(self.platform)(asked.module, CONCURRENCY) as one:
+        warmup = Closed(self.concurrency, WARMUP * self.concurrency)
+        with self.served(SERVED) as one:
             one.status("GET", one.path)  # brings the instance up
-            checked = _loads.sent(one, self.workload, self.size, warmup, turn.seed)
+            checked = _loads.sent(one, self.workload, warmup, turn.seed)
             if checked.failures:
                 raise RuntimeError(f"{one.name} answered wrongly: {checked.why}")
-            return {"": self._watched(one) if self.is_long else self._loaded(one, self.seconds)}
+            is_long = self.seconds >= LONG_SECONDS
+            return {"": self._watched(one) if is_long else self._loaded(one, self.seconds)}
 
     def _watched(self, one: Server) -> Samples:
         """As `_loaded`, with what became of the memory meanwhile."""
@@ -93,8 +71,7 @@ class Wrk(_Requests):
 
     def _loaded(self, one: Server, seconds: int) -> Samples:
         url = f"http://{HOST}:{one.port}{one.path}"
-        body_bytes = workload(self.workload).variants[self.size]
-        load = wrk.run(url, self.connections, seconds, body_bytes)
+        load = wrk.run(url, self.concurrency, seconds, self.payload_size_bytes)
         if load.failed:
             raise RuntimeError(f"{one.name}: {load.failed} of {load.requests} requests failed")
         return Samples(
@@ -107,6 +84,12 @@ class Wrk(_Requests):
                 "p99_ns": load.p99_us * 1e3,
             },
         )
+
+    @property
+    def payload_size_bytes(self) -> int:
+        """Of each request, which is text."""
+        workload, size = asked(self.workload)
+        return workload.variants[size]
 
 
 def _memory_bytes(one: Server) -> int:
@@ -121,23 +104,10 @@ def _told(rounds: Sequence[Samples]) -> dict[str, Any]:
     return {**medians, "rounds": facts}
 
 
-def _row(platform: str, connections: int, asked_for: str) -> Row:
-    name, size = asked(asked_for)
-    variant = "" if name == "noop" else f"{short(size)}_"
-    reference = Wrk(name, size, connections, REFERENCE), ""
-    return row(
-        Wrk(name, size, connections, platform),
-        "",
-        "serving",
-        name,
-        f"{variant}c{connections}_{platform}",
-        platform=platform,
-        arrivals="closed",
-        concurrency=connections,
-        beside={} if platform == REFERENCE else {REFERENCE: reference},
-        told=_told,
-        payload_size_bytes=workload(name).variants[size],
-    )
+def _row(trial: Wrk, experiment: str = "serving") -> Row:
+    sent = trial.payload_size_bytes
+    variant = f"{f'{trial.size}_' if sent else ''}c{trial.concurrency}_{trial.platform}"
+    return row(trial, experiment, variant, told=_told, payload_size_bytes=sent)
 
 
 class _Serving(_Experiment):
@@ -151,8 +121,7 @@ class _Serving(_Experiment):
     study = ((REFERENCE, "uvicorn", "granian", "functions_framework"), (1, 10))
 
     def row(self, platform: str, connections: int) -> Row:
-        """As `_Suite.row`."""
-        return _row(platform, connections, "noop:empty")
+        return _row(Wrk("noop:empty", platform, concurrency=connections))
 
 
 class _ServingPayload(_Experiment):
@@ -162,8 +131,7 @@ class _ServingPayload(_Experiment):
     study = ((REFERENCE, "aetherless_proxied", "uvicorn"), (1 << 20,))
 
     def row(self, platform: str, payload_size_bytes: int) -> Row:
-        """As `_Suite.row`."""
-        return _row(platform, 4, f"echo:bytes={payload_size_bytes}")
+        return _row(Wrk(f"echo:bytes={payload_size_bytes}", platform, concurrency=4))
 
 
 class _LongRun(_Experiment):
@@ -177,14 +145,4 @@ class _LongRun(_Experiment):
     study = ((10,),)
 
     def row(self, connections: int) -> Row:
-        """As `_Suite.row`."""
-        return row(
-            Wrk("noop", "empty", connections, REFERENCE, LONG_SECONDS),
-            "",
-            "long_run",
-            "noop",
-            f"c{connections}_{REFERENCE}",
-            arrivals="closed",
-            concurrency=connections,
-            told=_told,
-        )
+        return _row(Wrk("noop:empty", concurrency=connections, seconds=LONG_SECONDS), "long_run")

@@ -11,88 +11,62 @@ one answers with their digest.
   difference to it (`above_alone_ns` of each round, of medians).
 
 All are served by the same runtime at the same time, and asked one right after the other, in an
-order drawn from the seed. Each function has one instance, warm by the runtime's metrics: the answer
-tells that of the last one only.
+order drawn from the seed. Each function has one instance.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import package
-from benchmarks.experiments._linked import ask_first, prove_warm
-from benchmarks.experiments.base import _Experiment, _Requests, row
+from benchmarks.experiments._one_at_a_time import OneAtATime, prove_warm
+from benchmarks.experiments.base import _Experiment, row, saying
 from benchmarks.harness import page_cache
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Turn
-from benchmarks.servers.aetherless import Aetherless
-from benchmarks.workloads.registry import workload
 
-WORKLOAD = workload("transfer")
 WAYS = ("inline", "storage", "alone")
 STORAGE = Path("/dev/shm")
 # Of each round: the large ones take tens of milliseconds.
 SAMPLES = {1 << 10: 100, 16 << 10: 100, 64 << 10: 60, 256 << 10: 25, 1 << 20: 8, 4 << 20: 4}
 
 
-@dataclass(frozen=True)
-class Transfers(_Requests):
+@dataclass(frozen=True, kw_only=True)
+class Transfers(OneAtATime):
     """So many bytes, in all ways, which are its parts."""
 
-    size_bytes: int
-    workload, platform = WORKLOAD.name, Aetherless.name
-    label = "transfer of {size_bytes} bytes"
-    turn_s = 1.05
+    warmup: int = 5  # the first one brings both instances up
+    label = "{workload}, in all ways"
 
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         if page_cache.is_behind(STORAGE):
             return f"{STORAGE} is no tmpfs: mount one"
         return super().missing() or package.lacks(package.tail_calls)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
+        functions: dict[str, dict[str, Any]] = {"alone": {}}  # and two of each other way
+        for way in WAYS[:-1]:
+            first = {"TRANSFER_WAY": way, "TRANSFER_NEXT": f"{way}-second"}
+            functions |= {way: {"environment": first}, f"{way}-second": {}}
         found: dict[str, Samples] = {}
-        with (
-            tempfile.TemporaryDirectory(dir=STORAGE, prefix="aetherless-transfer-") as folder,
-            _transfers(folder) as one,
-        ):
-            for way in np.random.default_rng(turn.seed).permutation(WAYS).tolist():
-                found[way] = ask_first(
-                    one, way, WORKLOAD.name, f"bytes={self.size_bytes}",
-                    turn.count(SAMPLES[self.size_bytes]), turn.seed, {"way": way},
-                )  # fmt: skip
-            prove_warm(one)
+        with tempfile.TemporaryDirectory(dir=STORAGE, prefix="aetherless-transfer-") as folder:
+            environment = {"TRANSFER_FOLDER": folder}
+            with self.served(max_instances=1, environment=environment, functions=functions) as one:
+                for way in np.random.default_rng(turn.seed).permutation(WAYS).tolist():
+                    found[way], _ = self.ask(one, turn, f"/function/{way}", way=way)
+                prove_warm(one)
         alone_ns = np.median(found["alone"].durations_ns)
         for way in WAYS[:-1]:
             above_ns = float(np.median(found[way].durations_ns) - alone_ns)
-            facts = {**found[way].facts, "more": {"above_alone_ns": above_ns}}
-            found[way] = replace(found[way], facts=facts)
+            found[way] = saying(found[way], above_alone_ns=above_ns)
         return found
-
-
-def _transfers(folder: str) -> Aetherless:
-    """The runtime with two functions of each way, and one alone."""
-    functions: dict[str, dict[str, Any]] = {WAYS[-1]: {}}
-    for way in WAYS[:-1]:
-        second = f"{way}-second"
-        functions[way] = {"environment": {"TRANSFER_WAY": way, "TRANSFER_NEXT": second}}
-        functions[second] = {}
-    return Aetherless(
-        WORKLOAD.module,
-        max_instances=1,
-        memory_limit_mb=WORKLOAD.memory_mb,
-        imports=list(WORKLOAD.imports),
-        environment={"TRANSFER_FOLDER": folder},
-        functions=functions,
-    )
 
 
 class _Transfer(_Experiment):
@@ -109,14 +83,8 @@ class _Transfer(_Experiment):
     study = (WAYS, tuple(SAMPLES))
 
     def row(self, way: str, transfer_size_bytes: int) -> Row:
-        """As `_Suite.row`."""
-        trial = Transfers(transfer_size_bytes)
-        others = WAYS[WAYS.index(way) + 1 :]
-        return row(
-            trial,
-            way,
-            "transfer",
-            WORKLOAD.name,
-            f"bytes{transfer_size_bytes}_{way}",
-            beside={other: (trial, other) for other in others},
+        trial = Transfers(
+            f"transfer:bytes={transfer_size_bytes}", samples=SAMPLES[transfer_size_bytes]
         )
+        beside = {other: (trial, other) for other in WAYS[WAYS.index(way) + 1 :]}
+        return row(trial, "transfer", f"{trial.size}_{way}", way, beside=beside)

@@ -1,14 +1,9 @@
 """chain: a body passed on from function to function, as far as their environments say.
 
 Source: STeLLAR's chains (Ustiugov et al., IISWC 2021), which hand a payload from function to
-function. Each function of a chain is served with this handler, and its environment says what is
-behind it:
-
-- `CHAIN_NEXT`: the id of the next function; not there in the last one, or one alone.
-- `CHAIN_WAY`: "tail", by the runtime's tail call, which frees this function; or "http", by a
-  request to the gateway over a connection that each thread keeps, which holds this function until
-  all behind it have answered.
-- `CHAIN_URL`: the gateway's, for "http", as http://127.0.0.1:8080.
+function. Each is served with this handler, and its environment says what is behind it: see
+docs/workloads.md. A tail call frees this function; a request to the gateway holds it until all
+behind it have answered.
 
 The body is text, so that no time goes into base64; its first four characters are a number, to which
 each function adds one.
@@ -85,9 +80,9 @@ def expected(size: int, seed: int) -> bytes:
 
 def fault(expected: bytes, body: bytes, functions: int = 1) -> str | None:
     """A count of other functions than there are, or the first byte that is another one."""
-    from benchmarks.workloads import echo
+    from benchmarks.workloads.registry import difference
 
     count = body[:_COUNT_BYTES]
     if count != b"%04d" % functions:
         return f"{count!r} functions have counted themselves, not {functions}"
-    return echo.fault(expected, body[_COUNT_BYTES:])
+    return difference(expected, body[_COUNT_BYTES:])

@@ -75,7 +75,8 @@ def _do(database: sqlite3.Connection, cart: str, items: list[dict[str, Any]]) ->
     }
 
 
-def _asked(items: int, seed: int) -> dict[str, Any]:
+def document(size: int, seed: int) -> dict[str, Any]:
+    """A cart of so many items, in no order; names have what SQL needs quoted."""
     from random import Random
 
     random = Random(seed)
@@ -88,20 +89,14 @@ def _asked(items: int, seed: int) -> dict[str, Any]:
                 "quantity": random.randint(1, 9),
                 "cents": random.randint(1, 100_000),
             }
-            for number in random.sample(range(1 << 32), items)
+            for number in random.sample(range(1 << 32), size)
         ],
     }
 
 
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """A cart of so many items, in no order; names have what SQL needs quoted."""
-    body = json.dumps(_asked(size, seed), ensure_ascii=False).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
-
-
 def expected(size: int, seed: int) -> dict[str, Any]:
     """The same in a dict."""
-    asked = _asked(size, seed)
+    asked = document(size, seed)
     read = sum(item["quantity"] for item in asked["items"])
     left, updated, deleted = {}, 0, 0
     for at, item in enumerate(asked["items"]):
@@ -118,14 +113,3 @@ def expected(size: int, seed: int) -> dict[str, Any]:
         "cents": sum(quantity * cents for _, _, quantity, cents in left.values()),
         "items": [left[product] for product in sorted(left)],
     }
-
-
-def fault(expected: dict[str, Any], body: bytes) -> str | None:
-    """The first part that is another one."""
-    answer = json.loads(body)
-    if set(answer) != set(expected):
-        return f"it has {', '.join(answer)}, not {', '.join(expected)}"
-    for name, wanted in expected.items():
-        if answer[name] != wanted:
-            return f"{name} is {str(answer[name])[:80]}, not {str(wanted)[:80]}"
-    return None

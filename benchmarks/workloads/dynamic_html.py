@@ -9,10 +9,11 @@ template is compiled when the module is imported.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from random import Random
 from typing import Any
+
+from benchmarks.workloads._digested import digested
 
 WORKLOAD = {
     "name": "110.dynamic-html",
@@ -50,31 +51,19 @@ def handler(event: Any, context: Any) -> Any:
     asked = json.loads(event["body"])
     numbers = Random(asked["seed"]).sample(range(1_000_000), asked["items"])
     page = _page.render(user=asked["user"], made=asked["made"], numbers=numbers)
-    return {
-        "statusCode": 200,
-        "headers": {
-            "content-type": "text/html; charset=utf-8",
-            "x-sha256": hashlib.sha256(page.encode()).hexdigest(),
-        },
-        "body": page,
-    }
+    return digested("text/html; charset=utf-8", page)
 
 
-def _asked(items: int, seed: int) -> dict[str, Any]:
+def document(size: int, seed: int) -> dict[str, Any]:
+    """What is asked for so many numbers; the name has what must be escaped."""
     day, second = divmod(seed, 86_400)
     made = f"day {day}, {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
-    return {"user": f"Zo\u00eb & <{seed}>", "made": made, "items": items, "seed": seed}
-
-
-def request(size: int, seed: int) -> tuple[str, str, dict[str, str], bytes]:
-    """For so many numbers; the name has what must be escaped."""
-    body = json.dumps(_asked(size, seed)).encode()
-    return "POST", "/", {"content-type": "application/json"}, body
+    return {"user": f"Zo\u00eb & <{seed}>", "made": made, "items": size, "seed": seed}
 
 
 def expected(size: int, seed: int) -> bytes:
     """The page, put together without jinja2."""
-    asked = _asked(size, seed)
+    asked = document(size, seed)
     user = asked["user"].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     items = "".join(f"<li>{n}</li>\n" for n in Random(seed).sample(range(1_000_000), size))
     return (
@@ -84,14 +73,3 @@ def expected(size: int, seed: int) -> bytes:
         f"<p>Made at <time>{asked['made']}</time>: {size} numbers.</p>\n"
         f"<ol>\n{items}</ol>\n</body>\n</html>"
     ).encode()
-
-
-def fault(expected: bytes, body: bytes) -> str | None:
-    """The first line that is another one."""
-    if body == expected:
-        return None
-    lines, wanted = body.split(b"\n"), expected.split(b"\n")
-    if len(lines) != len(wanted):
-        return f"{len(lines)} lines, not {len(wanted)}"
-    first = next(at for at, line in enumerate(lines) if line != wanted[at])
-    return f"line {first + 1} is {lines[first][:80]!r}, not {wanted[first][:80]!r}"

@@ -34,13 +34,3 @@ def expected(size: int, seed: int) -> bytes:
     from random import Random
 
     return Random(seed).randbytes(size)
-
-
-def fault(expected: bytes, body: bytes) -> str | None:
-    """The first byte that is another one."""
-    if body == expected:
-        return None
-    if len(body) != len(expected):
-        return f"{len(body)} bytes, not {len(expected)}"
-    first = next(at for at, each in enumerate(body) if each != expected[at])
-    return f"byte {first} is {body[first]}, not {expected[first]}"

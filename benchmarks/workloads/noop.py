@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-WORKLOAD = {
-    "name": "noop",
-    "variants": ("empty",),
-    "seeded": False,
-}
+WORKLOAD = {"name": "noop", "variants": ("empty",)}
 
 
 def handler(event: Any, context: Any) -> Any:

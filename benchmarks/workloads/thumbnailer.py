@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 from io import BytesIO
 from typing import Any
+
+from benchmarks.workloads._digested import digested
 
 WORKLOAD = {
     "name": "210.thumbnailer",
@@ -41,16 +42,7 @@ def handler(event: Any, context: Any) -> Any:
     with Image.open(BytesIO(base64.b64decode(event["body"])), formats=["JPEG"]) as picture:
         picture.thumbnail(_MOST)
         picture.save(made, "JPEG")
-    thumbnail = made.getvalue()
-    return {
-        "statusCode": 200,
-        "headers": {
-            "content-type": "image/jpeg",
-            "x-sha256": hashlib.sha256(thumbnail).hexdigest(),
-        },
-        "body": base64.b64encode(thumbnail).decode(),
-        "isBase64Encoded": True,
-    }
+    return digested("image/jpeg", made.getvalue())
 
 
 def _picture(width: int, seed: int) -> Image.Image:

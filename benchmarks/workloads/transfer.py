@@ -2,14 +2,8 @@
 
 Source: STeLLAR's data transfers (Ustiugov et al., IISWC 2021), which compare a payload inside the
 request with one in a cloud's storage whose key is in the request. Both functions are served with
-this handler; the environment of the first says how it goes on:
-
-- `TRANSFER_NEXT`: the id of the second function, by the runtime's tail call. Without it, one alone
-  does what both would, and nothing is transferred.
-- `TRANSFER_WAY`: "inline", the bytes are the second one's body; or "storage", they are in a file,
-  and its name is.
-- `TRANSFER_FOLDER`: where such files are; of both functions. In a tmpfs the storage is as fast as
-  it can be, and no disk is measured.
+this handler, and the environment says how it goes on: see docs/workloads.md. One alone does what
+both would, and nothing is transferred.
 
 A file is deleted by whoever reads it; one that nobody reads is left to the folder's owner.
 """
@@ -91,11 +85,6 @@ def _taken(name: str, size: int) -> bytes:
 
 
 def expected(size: int, seed: int) -> dict[str, Any]:
-    """Size and digest of these bytes."""
-    return {"bytes": size, "sha256": hashlib.sha256(Random(seed).randbytes(size)).hexdigest()}
-
-
-def fault(expected: dict[str, Any], body: bytes, way: str = "alone") -> str | None:
-    """Another way than that which was to be taken, another size or digest."""
-    answer, wanted = json.loads(body), expected | {"way": way}
-    return None if answer == wanted else f"{str(answer)[:160]}, not {wanted}"
+    """Size and digest of these bytes; the way unless it is told."""
+    digest = hashlib.sha256(Random(seed).randbytes(size)).hexdigest()
+    return {"way": "alone", "bytes": size, "sha256": digest}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import pytest
 
@@ -26,7 +27,7 @@ def run(trial: Trial, samples: int = SAMPLES) -> Mapping[str, Samples]:
     for one in found.values():
         assert not one.facts["failures"]
         assert all(sample > 0 for sample in one.durations_ns)
-        json.dumps([one.as_dict(), told([one])], allow_nan=False)
+        json.dumps([asdict(one), told([one])], allow_nan=False)
     return found
 
 

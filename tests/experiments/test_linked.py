@@ -7,9 +7,10 @@ import time
 import pytest
 
 from benchmarks.experiments import chain, transfer
-from benchmarks.experiments._linked import ask_first, prove_warm
+from benchmarks.experiments._one_at_a_time import prove_warm
 from benchmarks.harness import page_cache
 from benchmarks.harness.processes import ROOT, ChildFailedError
+from benchmarks.harness.session import Turn
 from benchmarks.servers.aetherless import Aetherless
 from tests.experiments.support import SAMPLES, SEED, run
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("kind", chain.KINDS)
 @pytest.mark.parametrize("functions", [2, 8])
 def test_a_chain(kind: str, functions: int) -> None:
-    [one] = run(chain.Chained(kind, functions)).values()
+    [one] = run(chain.Chained(kind=kind, functions=functions)).values()
     assert len(one.durations_ns) == SAMPLES
     assert one.facts["starts"] == {"warm": SAMPLES}
     assert one.facts["payload_size_bytes"] == 1024
@@ -27,11 +28,12 @@ def test_a_chain(kind: str, functions: int) -> None:
 
 
 def test_a_chain_of_another_length_is_an_error() -> None:
+    trial = chain.Chained(kind="tail", functions=2)
     with (
-        chain._Functions("tail", 2) as one,
+        trial.chain() as one,
         pytest.raises(ChildFailedError, match="functions have counted"),
     ):
-        ask_first(one, "f0", "chain", chain.SIZE, SAMPLES, SEED, {"functions": 3})
+        trial.ask(one, Turn(SEED, SAMPLES), "/function/f0", functions=3)
 
 
 def test_a_link_that_was_not_warm_is_an_error() -> None:
@@ -56,7 +58,7 @@ def _instances(one: Aetherless) -> int:
 
 @pytest.mark.parametrize("size_bytes", transfer.SAMPLES)
 def test_a_transfer(size_bytes: int) -> None:
-    found = run(transfer.Transfers(size_bytes), 2)
+    found = run(transfer.Transfers(f"transfer:bytes={size_bytes}", samples=2), 2)
     assert set(found) == set(transfer.WAYS)
     for way, one in found.items():
         assert len(one.durations_ns) == 2
@@ -68,4 +70,4 @@ def test_a_transfer_wants_a_tmpfs(monkeypatch: pytest.MonkeyPatch) -> None:
     if not page_cache.is_behind(ROOT):
         pytest.skip(f"{ROOT} lies in memory")
     monkeypatch.setattr(transfer, "STORAGE", ROOT)
-    assert "is no tmpfs" in (transfer.Transfers(1 << 10).missing() or "")
+    assert "is no tmpfs" in (transfer.Transfers("transfer:bytes=1024", samples=2).missing() or "")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("strategy", package.STRATEGIES)
 @pytest.mark.parametrize("cache", package.CACHES)
 def test_a_package(strategy: str, cache: str) -> None:
-    found = run(Packages(strategy, cache), 1)
+    found = run(Packages(start_mode=strategy, cache=cache), 1)
     assert set(found) == {f"mb{size}" for size in package.SIZES_MB}
     for one in found.values():
         # The one before those that count is not counted.
@@ -66,5 +66,7 @@ def test_a_package_that_only_memory_could_hold_cannot_be_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(package, "_FOLDERS", ("/dev/shm",))
-    assert Packages("spawn", "hot").missing() is None
-    assert "lie in memory: set TMPDIR" in (Packages("spawn", "dropped").missing() or "")
+    assert Packages(start_mode="spawn", cache="hot").missing() is None
+    assert "lie in memory: set TMPDIR" in (
+        Packages(start_mode="spawn", cache="dropped").missing() or ""
+    )

@@ -13,9 +13,11 @@ from benchmarks.experiments import base
 from benchmarks.experiments.burst import Bursts
 from benchmarks.experiments.generator import Generating
 from benchmarks.experiments.serving import LONG_SECONDS, Wrk
+from benchmarks.harness.result import Result
 from benchmarks.harness.run import OpenRun
+from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
-from benchmarks.harness.session import Session, Turn
+from benchmarks.harness.session import Session, Take, Turn
 from benchmarks.load import wrk
 from benchmarks.suites import rows
 from tests.experiments.support import SAMPLES, SEED, STUDY, run, run_row
@@ -132,7 +134,7 @@ def test_a_long_run_looks_at_the_memory(monkeypatch: pytest.MonkeyPatch) -> None
     process = SimpleNamespace(memory_full_info=lambda: SimpleNamespace(uss=next(memory)))
     monkeypatch.setattr(wrk, "run", load)
     monkeypatch.setattr("psutil.Process", lambda pid: process)
-    found = Wrk("noop", "empty", 2, "aetherless", LONG_SECONDS)._watched(
+    found = Wrk("noop:empty", concurrency=2, seconds=LONG_SECONDS)._watched(
         SimpleNamespace(port=1, path="/", pid=1)  # type: ignore[arg-type]
     )
     assert asked == [LONG_SECONDS // 4, LONG_SECONDS]
@@ -181,9 +183,11 @@ def test_a_round_in_which_the_generator_was_late_does_not_count() -> None:
     session = Session([row.trial], 3)
     valid, late = base.samples_of([1.0, 2.0]), base.samples_of([9.0, 9.0], invalid="late")
     measured = session.measured[row.trial.name]
-    measured.rounds, measured.turns = [{"": valid}, {"": late}, {"": valid}], [0, 1, 2]
-    result = row.result(session.measured, OpenRun("worktree").ended())
-    assert result.invalid is None and len(result.rounds) == 2
-    measured.rounds = [{"": late}, {"": late}, {"": valid}]
-    result = row.result(session.measured, OpenRun("worktree").ended())
-    assert result.invalid == "late (2 of 3 rounds)"
+
+    def result(*rounds: Samples) -> Result:
+        measured.takes = [Take(each, "", number, number) for number, each in enumerate(rounds)]
+        return row.result(session.measured, OpenRun("worktree").ended())
+
+    one = result(valid, late, valid)
+    assert one.invalid is None and len(one.rounds) == 2
+    assert result(late, late, valid).invalid == "late (2 of 3 rounds)"

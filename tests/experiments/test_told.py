@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.experiments.base import samples_of, told
-from benchmarks.load.histogram import Histogram
+from tests.load.histograms import Decoded
 
 
 def test_failures_are_counted_and_stay_in_the_denominator() -> None:
@@ -28,7 +28,7 @@ def test_failures_are_counted_and_stay_in_the_denominator() -> None:
     assert (found["starts"], found["recollected"]) == ({"warm": 3}, 5)
     assert found["payload_size_bytes"] == 7
     assert found["rounds"] == [{"a": 1}, {}]
-    kept = Histogram.decoded(found["histogram"], failed=3)
+    kept = Decoded(found["histogram"], failed=3)
     assert kept.count == 6
     assert kept.percentile_ns(50) == pytest.approx(200, rel=1e-3)
     assert np.isinf(kept.percentile_ns(51))
@@ -38,7 +38,7 @@ def test_the_histogram_decodes_to_the_samples() -> None:
     samples = np.random.default_rng(1).lognormal(12, 1, 500)
     found = told([samples_of(samples[:250].tolist()), samples_of(samples[250:].tolist())])
     assert "rounds" not in found
-    kept = Histogram.decoded(found["histogram"], failed=0)
+    kept = Decoded(found["histogram"])
     for rank in (1, 37, 250, 499, 500):
         expected = np.sort(samples)[rank - 1]
         assert kept.percentile_ns(rank / 5) == pytest.approx(expected, rel=2e-3)

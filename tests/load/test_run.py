@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,15 +22,19 @@ from benchmarks.harness.noop_server import noop_server
 from benchmarks.harness.processes import ChildFailedError, WatchdogError, available_cpus
 from benchmarks.load import run as run_module
 from benchmarks.load.arrivals import burst, constant, poisson, replayed
+from benchmarks.load.connection import Connection
+from benchmarks.load.histogram import encoded
 from benchmarks.load.request import Request
 from benchmarks.load.result import LoadResult
 from benchmarks.load.run import Closed, Load, run
+from tests.load.histograms import Decoded
 from tests.load.servers import (
     HELLO,
     Behaviour,
     answering,
     certified,
     closing_after,
+    closing_with,
     resetting,
     serving,
     silent,
@@ -67,7 +72,7 @@ def test_each_request_is_kept_with_its_parts() -> None:
     told = json.loads(json.dumps(came.as_dict(), allow_nan=False))
     assert told["arrivals"]["kind"] == "poisson"
     assert told["requests"] == came.requests
-    assert told["histogram"] == came.histogram.encoded()
+    assert told["histogram"] == encoded(came.latency_ns.tolist())
     took_s = max(1.0, came.elapsed_ns / 1e9)  # the last one may end before the second does
     assert came.achieved_per_s == pytest.approx(came.requests / took_s)
 
@@ -172,10 +177,56 @@ def test_failures_have_classes(behave: Behaviour, failure: str) -> None:
                   b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
         closing_after(HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")),
         closing_after(b"HTTP/1.1 200 OK\r\nX-Kind: greeting\r\n\r\nhello"),
+        answering(HELLO.replace(b" greeting", b"\r\n\t greeting")),
     ],
 )  # fmt: skip
 def test_every_framing_of_an_answer_is_understood(behave: Behaviour) -> None:
     assert sent(behave, check=CHECK, timeout_s=30).failures == {}
+
+
+def test_a_folded_header_is_read_with_spaces() -> None:
+    labelled = {"check": "tests.load.checks:Greets", "check_arguments": {"word": "hello"}}
+    folded = HELLO.replace(b"greeting", b"one \r\n two\r\n\tthree")
+    came = sent(answering(folded, HELLO), **labelled)  # and what comes after it is read
+    assert came.labelled == {"one  two three": 20, "greeting": 20}
+    came = sent(answering(HELLO.replace(b"greeting", b"gree\0ting")), **labelled)
+    told = "not an answer of HTTP/1.1: control characters in the header b'X-Kind'"
+    assert came.why == {"wrong answer": told} and came.succeeded == 0
+
+
+def test_what_a_closed_connection_never_took_is_sent_anew_once() -> None:
+    seen: list[bytes] = []
+    with serving(closing_with(HELLO), seen) as port:
+        asked = Request("127.0.0.1", port, method="POST", body=b"once")
+        came = run(Load(request=asked, arrivals=Closed(1, 50)), watchdog_s=WATCHDOG_S)
+    assert came.failures == {} and came.requests == len(seen) == 50
+    assert 0 < came.resent < 50 and came.as_dict()["resent"] == came.resent
+    assert came.connections_opened == (came.connect_ns > 0).sum() == 50
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_only_a_kept_connection_was_closed_before_it_was_used(is_kept: bool) -> None:
+    owner, transport = Mock(wire=b"asked"), Mock()
+    transport.get_write_buffer_size.return_value = len(owner.wire)
+    connection = Connection(owner)
+    connection.connection_made(transport)
+    connection.send(0, 0, is_kept)
+    with socket.socket() as unused:
+        transport.get_extra_info.return_value = unused
+        connection.eof_received()
+    assert owner.unsent.called == is_kept
+
+
+@pytest.mark.parametrize("first", [HELLO, b"HTTP/1.1 204 Nothing\r\n\r\n"])
+def test_what_the_server_has_seen_is_not_sent_again(first: bytes) -> None:
+    def behave(connection: socket.socket, number: int) -> bool:
+        return not number and answering(first)(connection, number)
+
+    seen: list[bytes] = []
+    with serving(behave, seen) as port:
+        came = run(_load(port, arrivals=Closed(1, 2)), watchdog_s=WATCHDOG_S)
+    assert came.failures == {"reset": 1} and came.resent == 0
+    assert len(seen) == 2 and came.connections_opened == 1
 
 
 def test_a_failure_shows_how_its_answer_begins() -> None:
@@ -257,8 +308,8 @@ def test_failures_stay_in_the_denominator() -> None:
     assert came.as_dict()["percentiles_ns"]["p99"] == "inf"
     assert came.latency is not None
     assert came.latency.p99_ns is None and came.latency.p95_ns is not None
-    assert math.isinf(came.histogram.percentile_ns(99))
-    assert came.histogram.failed == 22
+    kept = Decoded(came.as_dict()["histogram"], failed=22)
+    assert kept.count == 1100 and math.isinf(kept.percentile_ns(99))
 
 
 def test_a_generator_that_is_late_says_so() -> None:
@@ -291,8 +342,8 @@ def test_a_closed_loop_says_when_it_was_the_generator_that_was_measured() -> Non
     elapsed_s = came.elapsed_ns / 1e9
     busy, idle = (replace(came, cpu_seconds=share * elapsed_s) for share in (0.95, 0.5))
     assert busy.bottleneck == "the generator was the bottleneck: 95% of its processor used"
-    assert busy.bottleneck in busy.warnings and _loads.warnings(busy) == [busy.bottleneck]
-    assert idle.bottleneck is None and not _loads.warnings(idle)
+    assert busy.bottleneck in busy.warnings and _loads.samples(busy).warnings == [busy.bottleneck]
+    assert idle.bottleneck is None and not _loads.samples(idle).warnings
 
 
 def test_the_lags_p99_is_what_makes_a_run_invalid() -> None:

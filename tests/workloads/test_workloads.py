@@ -21,7 +21,15 @@ import pytest
 from benchmarks.servers import server
 from benchmarks.servers._adapter import Answer, call, load
 from benchmarks.servers.base import HOST, ROOT
-from benchmarks.workloads.registry import DIGEST, WORKLOADS, Workload, WrongAnswer, workload
+from benchmarks.workloads.registry import (
+    DIGEST,
+    TOLERANCE,
+    WORKLOADS,
+    Workload,
+    WrongAnswer,
+    difference,
+    workload,
+)
 from tests.gateway.conftest import Start, up
 
 __all__ = ["up"]  # the fixture
@@ -105,7 +113,7 @@ except WrongAnswer as error:
 """
     assert _registry_of(tmp_path, "mine", MINE, program).splitlines() == [
         "my-own benchmarks.workloads.mine:handler {'lines=3': 3} 64 b'{\"lines\": 3, \"seed\": 7}'",
-        "my-own, lines=3, seed 7: [7, 3], not [3, 7]",
+        "my-own, lines=3, seed 7: the answer[0] is 7, not 3",
     ]
 
 
@@ -117,6 +125,32 @@ except ValueError as error:
     print(error)
 """
     assert "mine.py has no WORKLOAD" in _registry_of(tmp_path, "mine", "x = 1", program)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ({"a": [1, {"b": 0.5}], "c": "x"}, None),
+        ({"a": [1, {"b": 0.5 + TOLERANCE / 2}], "c": "x"}, None),
+        (
+            {"a": [1, {"b": 0.5 + TOLERANCE * 2}], "c": "x"},
+            "the answer['a'][1]['b'] is 0.500000002,",
+        ),
+        ({"a": [1, {"b": float("nan")}], "c": "x"}, "the answer['a'][1]['b'] is nan, not 0.5"),
+        ({"a": [1], "c": "x"}, "the answer['a'] is [1], not [1, {'b': 0.5}]"),
+        ({"a": [1, {"b": 0.5}]}, "the answer is {'a': [1, {'b': 0.5}]}, not {'a': "),
+        ({"a": [1, {"b": 0.5}], "c": "y"}, "the answer['c'] is y, not x"),
+    ],
+)
+def test_a_difference_of_documents_is_told_by_its_place(answer: Any, fault: str | None) -> None:
+    found = difference({"a": [1, {"b": 0.5}], "c": "w"}, json.dumps(answer).encode(), c="x")
+    assert found == fault if fault is None else (found or "").startswith(fault)
+
+
+def test_a_difference_of_bytes_is_told_by_its_place() -> None:
+    assert difference(b"abc", b"abc") is None
+    assert difference(b"abc", b"abd") == "3 bytes, not 3; from 2 on b'd', not b'c'"
+    assert difference(b"abc", b"ab") == "2 bytes, not 3; from 2 on b'', not b'c'"
 
 
 def test_all_of_them_are_in_the_document() -> None:
@@ -141,9 +175,10 @@ def test_another_seed_has_another_answer(name: str) -> None:
     variant = _middle(found)
     one, other = _answer(found, variant, 1), _answer(found, variant, 2)
     found.check(variant, 2, *other)
-    assert (one != other) == found.seeded
-    assert (found.request(variant, 1) != found.request(variant, 2)) == found.seeded
-    if found.seeded:
+    seeded = name != "noop"
+    assert (one != other) == seeded
+    assert (found.request(variant, 1) != found.request(variant, 2)) == seeded
+    if seeded:
         with pytest.raises(WrongAnswer, match="seed 2: "):
             found.check(variant, 2, *one)  # its digest, where it has one, is right
 
