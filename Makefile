@@ -90,7 +90,7 @@ history: machine .venv/built ## measure the last commits, N=10 (10 min each)
 	$(BIN)/asv publish
 
 # With a store of its own: asv would write over what was measured of the same commits.
-compare: machine .venv/built ## compare CONTENDER=HEAD to BASE=main, BENCH=regex (20 min)
+compare: machine .venv/built ## compare CONTENDER=HEAD to BASE=main (20 min; BENCH=regex: less)
 	$(says)
 	@for each in "$(BASE)" "$(CONTENDER)"; do git rev-parse -q --verify "$$each^{commit}" > /dev/null || { \
 		echo "there is no commit '$$each'; name two: make compare BASE=... CONTENDER=..."; exit 2; }; done

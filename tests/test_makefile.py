@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from tools.asv_config import results_folder
+from asv.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = ROOT / "Makefile"
@@ -128,8 +127,11 @@ def test_compare_has_a_store_of_its_own(tmp_path: Path) -> None:
     assert project.make("compare", "CONTENDER=main").returncode == 0
     [asked] = [line for line in project.done() if line.startswith("asv")]
     [config] = re.findall("--config ([^ ]+) continuous --record-samples main main$", asked)
-    store = results_folder(project.folder / config)
-    assert store != results_folder(project.folder / "asv.conf.json")
+    store, usual = (
+        project.folder / Config.load(str(project.folder / name)).results_dir
+        for name in (config, "asv.conf.json")
+    )
+    assert store != usual
     # Nothing else differs: the environments, for one, are shared.
     before, after = (
         (project.folder / name).read_text().splitlines() for name in ("asv.conf.json", config)

@@ -10,10 +10,13 @@ Exit status: as that of `tools.run_benchmarks`.
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from benchmarks.harness.row import Row
-from tools.baseline import Script
 from tools.command import run
+from tools.measuring import script
+
+NAME = "cold_start_baseline"
 
 
 def rows() -> list[Row]:
@@ -29,13 +32,8 @@ def rows() -> list[Row]:
     return [*alone, *(Burst.row_of("zygote", 16, until) for until in STEMS)]
 
 
-SCRIPT = Script(
-    name="cold_start_baseline",
-    description="Measure cold starts: fresh interpreters, real baselines, the runtime's own.",
-    prefix="cold_start_baseline",
-    iterations=20,
-    rows=rows,
-)
+_WHAT = "Measure cold starts: fresh interpreters, real baselines, the runtime's own."
+main = partial(script, NAME, _WHAT, NAME, 20, rows)
 
 if __name__ == "__main__":
-    sys.exit(run(SCRIPT.name, SCRIPT.main))
+    sys.exit(run(NAME, main))

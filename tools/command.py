@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NoReturn
 
 from benchmarks.harness.selection import SelectionError, selected
@@ -51,10 +50,11 @@ class Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def stopped_by_signals() -> Iterator[Callable[[], None]]:
+def stopped_by_signals(first: Callable[[], bool] = lambda: False) -> Iterator[Callable[[], None]]:
     """Inside, a signal that asks to end raises `Stopped`: what was begun can be put away.
 
-    Gives a function that raises it again: where an error on the way out took its place.
+    Gives a function that raises it again: where an error on the way out took its place, or where
+    nothing was raised, since `first`, which is called at the first signal, gave True.
     """
     came: list[int] = []
 
@@ -63,9 +63,11 @@ def stopped_by_signals() -> Iterator[Callable[[], None]]:
             raise Stopped(came[0])
 
     def stop(number: int, _frame: object) -> None:
+        came.append(number)
+        if len(came) == 1 and first():
+            return
         for each in _STOPPING:  # once is enough
             signal.signal(each, signal.SIG_IGN)
-        came.append(number)
         check()
 
     # One that is ignored stays so, as under nohup.
@@ -83,13 +85,8 @@ def stopped_by_signals() -> Iterator[Callable[[], None]]:
 def run(name: str, main: Callable[[], int]) -> int:
     """Carries a command out; whatever ends it, one line says so and no temporary file is left.
 
-    Args:
-        name: of the command, for what it says.
-        main: the command; gives the exit status.
-
-    Returns:
-        The exit status: also 2 where it is refused, 1 where a file cannot be read or written, and
-        128 and the signal's number where it is stopped.
+    Gives its exit status: also 2 where it is refused, 1 where a file cannot be read or written, and
+    128 and the signal's number where it is stopped.
     """
     try:
         with stopped_by_signals(), own_temporary_folder():
@@ -124,18 +121,3 @@ def own_temporary_folder() -> Iterator[None]:
             tempfile.tempdir = before[0]
             os.environ.clear()
             os.environ.update(before[1])
-
-
-def can_be_written(folder: Path) -> bool:
-    """Whether files can be put there; what had to be made to try it is removed again."""
-    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    finally:
-        for each in made:
-            with contextlib.suppress(OSError):
-                each.rmdir()
-    return True

@@ -1,7 +1,6 @@
-"""Results of the present environment, added to a result store of asv's own form.
+"""What the runner has measured, in a store of asv's own form, by asv's own classes.
 
-asv itself stores only what it has measured. Here its own classes store what the runner has: one
-value a round for each row, so that `asv show` and `asv publish` show it as they show theirs.
+It has one value a round for each row, and `asv show` and `asv publish` show it as they show theirs.
 """
 
 from __future__ import annotations
@@ -26,38 +25,29 @@ from benchmarks.harness import run_log
 from benchmarks.harness.row import Row
 from benchmarks.harness.selection import VARIABLE, Selection
 from tools import working_tree
+from tools.command import Refused
 from tools.measuring import Outcome
 from tools.working_tree import ROOT
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-class NotAddedError(Exception):
-    """Results are not added to the history; the message says why."""
-
 
 def add(outcome: Outcome, rows: Sequence[Row], selection: Selection, folder: Path) -> None:
-    """Adds what was measured, and the results whole to the store's run log.
+    """Adds what was measured of these rows, and the results whole to the store's run log.
 
-    Args:
-        outcome: of measuring these rows.
-        rows: what was asked for; others of the same commit that the store holds stay.
-        selection: that the rows are of, which all of the store is of.
-        folder: of the store.
+    All of the store is of that selection; other rows of the same commit stay.
 
     Raises:
-        NotAddedError: what was measured is not what the commit holds, or is not complete; or asv
+        Refused: what was measured is not what the commit holds, or is not complete; or asv
             cannot find the benchmarks.
         OSError: a file cannot be written.
     """
     if outcome.interrupted is not None or not outcome.results:
-        raise NotAddedError("it is not complete")
+        raise Refused("it is not complete")
     if warnings := working_tree.warnings():
-        raise NotAddedError(warnings[0])
+        raise Refused(warnings[0])
     try:
         _store(outcome, rows, selection, folder.resolve())
     except (UserError, ProcessError) as error:
-        raise NotAddedError(str(error)) from None
+        raise Refused(str(error)) from None
     for result in outcome.results:
         run_log.append(result, folder / run_log.FOLDER)
 
@@ -73,8 +63,8 @@ def _store(outcome: Outcome, rows: Sequence[Row], selection: Selection, folder: 
     machine = _machine()
     machine.save(str(folder))
     stored = Results(
-        {**machine.__dict__, "python": PYTHON}, {}, run.commit, repo.get_date(run.commit), PYTHON,
-        environment.name, {},
+        {**machine.__dict__, "python": environment.python}, {}, run.commit,
+        repo.get_date(run.commit), environment.python, environment.name, {},
     )  # fmt: skip
     stored.load_data(str(folder))
     began = datetime.fromtimestamp(run.started_at_ms / 1000, UTC)
@@ -96,13 +86,12 @@ def _measured(outcome: Outcome, rows: dict[int, Row], places: int) -> BenchmarkR
         for each in outcome.results
         if each.invalid is None
     }
-    samples = [samples_s.get(rows[at].name) if at in rows else None for at in range(places)]
+    names = [rows[at].name if at in rows else "" for at in range(places)]
+    samples = [samples_s.get(name) for name in names]
     # Of samples asv computes the value itself.
-    values = [math.nan if each is None else 0.0 for each in samples]
-    numbers = [None if each is None else 1 for each in samples]
-    failed = {at for at, row in rows.items() if row.name in outcome.failed}
-    results = [None if at in failed else value for at, value in enumerate(values)]
-    return BenchmarkResult(results, samples, numbers, 0, "", None)
+    values = [None if name in outcome.failed else math.nan if each is None else 0.0
+              for name, each in zip(names, samples, strict=True)]  # fmt: skip
+    return BenchmarkResult(values, samples, [each and 1 for each in samples], 0, "", None)
 
 
 def _machine() -> Machine:

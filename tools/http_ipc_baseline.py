@@ -9,11 +9,13 @@ Exit status: as that of `tools.run_benchmarks`.
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from benchmarks.harness.row import Row
-from tools.baseline import Script
 from tools.command import run
+from tools.measuring import script
 
+NAME = "http_ipc_baseline"
 METHODS = ("http_json", "unix_socket", "tcp")
 
 
@@ -24,13 +26,8 @@ def rows() -> list[Row]:
     return [ipc.RoundTrip.row_of(method, size) for method in METHODS for size in ipc.SIZES]
 
 
-SCRIPT = Script(
-    name="http_ipc_baseline",
-    description="Measure HTTP + JSON, a Unix socket and TCP between two processes.",
-    prefix="ipc_baseline",
-    iterations=100,
-    rows=rows,
-)
+_WHAT = "Measure HTTP + JSON, a Unix socket and TCP between two processes."
+main = partial(script, NAME, _WHAT, "ipc_baseline", 100, rows)
 
 if __name__ == "__main__":
-    sys.exit(run(SCRIPT.name, SCRIPT.main))
+    sys.exit(run(NAME, main))

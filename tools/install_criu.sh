@@ -1,4 +1,14 @@
 #!/usr/bin/env bash
+# Usage: install_criu.sh [--prefix DIR] [--suite NAME] [--no-stock] [--force]
+#
+# Installs a working CRIU as DIR/bin/criu and proves it with a dump and a restore. Needs root.
+#
+#   --prefix DIR   where to install (default /opt/aetherless/criu)
+#   --suite NAME   Debian release to take a newer CRIU from (default trixie)
+#   --no-stock     do not try the distribution's own package first
+#   --force        install again even if DIR/bin/criu already works
+#   --help         this text
+
 # Put a CRIU that works on this kernel under a private prefix.
 #
 # The distribution's own CRIU is taken where it passes a real dump and restore. Releases before 4.1 stop
@@ -15,20 +25,6 @@ FORCE=0
 SKIP_STOCK=0
 ME=install_criu.sh
 
-usage() {
-    cat <<'TEXT'
-Usage: install_criu.sh [--prefix DIR] [--suite NAME] [--no-stock] [--force]
-
-Installs a working CRIU as DIR/bin/criu and proves it with a dump and a restore. Needs root.
-
-  --prefix DIR   where to install (default /opt/aetherless/criu)
-  --suite NAME   Debian release to take a newer CRIU from (default trixie)
-  --no-stock     do not try the distribution's own package first
-  --force        install again even if DIR/bin/criu already works
-  --help         this text
-TEXT
-}
-
 die() {
     printf '%s: %s\n' "$ME" "$*" >&2
     exit 1
@@ -44,7 +40,7 @@ while (($#)); do
         --suite=*) SUITE=${1#*=}; shift ;;
         --no-stock) SKIP_STOCK=1; shift ;;
         --force) FORCE=1; shift ;;
-        -h | --help) usage; exit 0 ;;
+        -h | --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown argument '$1'; see --help" ;;
     esac
 done
@@ -62,20 +58,15 @@ esac
 ((EUID == 0)) || die "must run as root (CRIU needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE); run it with sudo"
 
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/install-criu.XXXXXX")
-PROBE=""
 STAGE=""
+trap 'rm -rf "$WORK" "${STAGE:-$WORK}"' EXIT
 
-cleanup() {
-    if [[ -n $PROBE ]]; then kill -9 "$PROBE" 2>/dev/null || true; fi
-    rm -rf "$WORK" "${STAGE:-$WORK}"
-}
-trap cleanup EXIT
-
-# A dump and a restore of a real process; prints why it failed.
-roundtrip() {
-    local criu=$1 images log
+# Why a CRIU does not do what it must: start, find the kernel fit, dump and restore a real process.
+why_not() {
+    local criu=$1 out images pid
+    out=$("$criu" --version 2>&1) || { echo "'$criu --version' failed: ${out##*$'\n'}"; return; }
+    out=$("$criu" check 2>&1) || { echo "'criu check' failed: $(first_error <<<"$out")"; return; }
     images=$(mktemp -d "$WORK/images.XXXXXX")
-    log=$images/criu.log
     # A session of its own and /dev/null as its files: no terminal to restore.
     # shellcheck disable=SC2016
     setsid bash -c 'echo $$ >"$1"; exec sleep 300' _ "$images/pid" </dev/null >/dev/null 2>&1 &
@@ -84,57 +75,40 @@ roundtrip() {
         [[ -s $images/pid && $(cat "/proc/$(cat "$images/pid")/comm" 2>/dev/null) == sleep ]] && break
         sleep 0.02
     done
-    PROBE=$(cat "$images/pid")
-    if ! "$criu" dump -t "$PROBE" -D "$images" --manage-cgroups=ignore -v4 -o criu.log >"$images/out" 2>&1; then
-        kill -9 "$PROBE" 2>/dev/null || true
-        PROBE=""
-        echo "dump: $(first_error "$log" "$images/out")"
-        return 1
+    pid=$(cat "$images/pid")
+    if ! "$criu" dump -t "$pid" -D "$images" --manage-cgroups=ignore -v4 -o criu.log >"$images/out" 2>&1; then
+        kill -9 "$pid" 2>/dev/null || true
+        echo "dump: $(cat "$images/criu.log" "$images/out" 2>/dev/null | first_error)"
+        return
     fi
     # The dumped process must be gone before its pid can be taken again.
     for _ in {1..100}; do
-        [[ -e /proc/$PROBE ]] || break
+        [[ -e /proc/$pid ]] || break
         sleep 0.02
     done
     if ! "$criu" restore -d -D "$images" --manage-cgroups=ignore -v4 -o criu.log >"$images/out" 2>&1; then
-        echo "restore: $(first_error "$log" "$images/out")"
-        return 1
-    fi
-    if [[ $(cat "/proc/$PROBE/comm" 2>/dev/null) != sleep ]]; then
+        echo "restore: $(cat "$images/criu.log" "$images/out" 2>/dev/null | first_error)"
+    elif [[ $(cat "/proc/$pid/comm" 2>/dev/null) != sleep ]]; then
         echo "restore: the process is not there"
-        return 1
+    else
+        kill -9 "$pid"
     fi
-    kill -9 "$PROBE"
-    PROBE=""
 }
 
 first_error() {
-    local line
+    local all line
+    all=$(cat)
     # Not the causes: without CAP_SYS_RESOURCE CRIU cannot raise its own limit, says so and goes on; and
     # that a child of its own ended says nothing of why.
-    line=$({ grep -h 'Error' "$@" 2>/dev/null || true; } | grep -v -e RLIMIT_NOFILE -e 'exited, status' | head -n 1 || true)
-    if [[ -z $line ]]; then line=$(tail -qn 1 "$@" 2>/dev/null | head -n 1 || true); fi
+    line=$(grep 'Error' <<<"$all" | grep -v -e RLIMIT_NOFILE -e 'exited, status' | head -n 1 || true)
+    line=${line:-${all##*$'\n'}}
     printf '%s' "${line:-no message}"
 }
 
-# What a CRIU must do: start, find the kernel fit, dump and restore. Sets WHY when it does not.
-WHY=""
+# Sets WHY when it does not.
 works() {
-    local criu=$1 out
-    if ! out=$("$criu" --version 2>&1); then
-        WHY="'$criu --version' failed: $(printf '%s' "$out" | tail -n 1)"
-        return 1
-    fi
-    if ! out=$("$criu" check 2>&1); then
-        printf '%s\n' "$out" >"$WORK/check"
-        WHY="'criu check' failed: $(first_error "$WORK/check")"
-        return 1
-    fi
-    if ! out=$(roundtrip "$criu"); then
-        PROBE=""
-        WHY=$(printf '%s' "$out" | tail -n 1)
-        return 1
-    fi
+    WHY=$(why_not "$1")
+    [[ -z $WHY ]]
 }
 
 version_of() { "$1" --version | awk '/^Version/ { print $2 }'; }
@@ -153,21 +127,18 @@ command -v dpkg-deb >/dev/null || die "no dpkg-deb here; install the dpkg packag
 [[ ! -e $PREFIX || -e $PREFIX/.made-by-install-criu || (-d $PREFIX && -z $(ls -A "$PREFIX")) ]] ||
     die "$PREFIX holds something that this script did not put there; give another --prefix"
 
-install_wrapper() { # install_wrapper DIR TEXT
-    mkdir -p "$1/bin"
-    printf '%s\n' "$2" >"$1/bin/criu"
-    chmod 755 "$1/bin/criu"
-}
-
-# Moved into place whole: a prefix that a user sees is either the old one or the new one.
-swap_in() {
-    local new=$1 old=""
-    mkdir -p "$(dirname "$PREFIX")"
+# With that text as its bin/criu the stage is moved into place whole: a prefix that a user sees is either
+# the old one or the new one.
+put_in_place() { # put_in_place TEXT
+    local old=""
+    mkdir -p "$STAGE/bin"
+    printf '%s\n' "$1" >"$STAGE/bin/criu"
+    chmod 755 "$STAGE/bin/criu"
     if [[ -e $PREFIX ]]; then
         old=$(mktemp -d "$PREFIX.old.XXXXXX")
         mv -T "$PREFIX" "$old"
     fi
-    mv -T "$new" "$PREFIX"
+    mv -T "$STAGE" "$PREFIX"
     STAGE=""
     if [[ -n $old ]]; then rm -rf "$old"; fi
 }
@@ -198,9 +169,8 @@ if ((SKIP_STOCK == 0)); then
     if [[ -n $stock && $(readlink -f "$stock") != "$PREFIX"/* ]]; then
         if works "$stock"; then
             new_stage
-            install_wrapper "$STAGE" "#!/bin/sh
+            put_in_place "#!/bin/sh
 exec $stock \"\$@\""
-            swap_in "$STAGE"
             say "CRIU $(version_of "$PREFIX/bin/criu"), the distribution's own, at $PREFIX/bin/criu: check, dump and restore pass"
             exit 0
         fi
@@ -280,9 +250,8 @@ if [[ ! -e $STAGE/lib/$LOADER ]]; then
 fi
 printf '%s\n' "${debs[@]##*/}" >"$STAGE/packages.txt"
 # A caller that counts milliseconds can run this line itself and spare the shell.
-install_wrapper "$STAGE" "#!/bin/sh
+put_in_place "#!/bin/sh
 exec $PREFIX/lib/$LOADER --library-path $PREFIX/lib $PREFIX/sbin/criu \"\$@\""
-swap_in "$STAGE"
 
 if ! works "$PREFIX/bin/criu"; then
     case $WHY in

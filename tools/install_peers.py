@@ -23,11 +23,13 @@ def main() -> int:
         if line and not _is_there(line):
             (alone if remark == "alone" else together).append(line)
     # At once where that can be: to ask for each by itself takes a third longer.
-    if together and _fault_of(*together):
-        for line in together:
-            _say(line, _fault_of(line))
-    for line in alone:
-        _say(line, _fault_of(line, "--no-deps"))
+    if together and not _fault_of(*together):
+        together.clear()
+    each_by_itself = [[line] for line in together] + [[line, "--no-deps"] for line in alone]
+    for arguments in each_by_itself:
+        if why := _fault_of(*arguments):
+            what = f"{arguments[0]} cannot be installed"
+            print(f"install_peers: {what}, its benchmarks are n/a: {why}")
     return 0
 
 
@@ -46,11 +48,6 @@ def _fault_of(*arguments: str) -> str:
     if done.returncode == 0:
         return ""
     return (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
-
-
-def _say(line: str, why: str) -> None:
-    if why:
-        print(f"install_peers: {line} cannot be installed, its benchmarks are n/a: {why}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,11 @@
 #!/usr/bin/env bash
+# Usage: install_runtimes.sh [oci] [node] [wrk]
+#
+# Installs what is missing of: oci (crun and runc, one at least), node (nodejs) and wrk; all without an
+# argument. Needs root only where something is missing.
+#
+#   --help   this text
+
 # Install what the project runs beside itself: OCI runtimes (crun and runc) and Node.js, which the
 # cold-start comparison starts, and wrk, which puts the gateway under load.
 #
@@ -8,17 +15,6 @@
 set -euo pipefail
 
 ME=install_runtimes.sh
-
-usage() {
-    cat <<'TEXT'
-Usage: install_runtimes.sh [oci] [node] [wrk]
-
-Installs what is missing of: oci (crun and runc, one at least), node (nodejs) and wrk; all without an
-argument. Needs root only where something is missing.
-
-  --help   this text
-TEXT
-}
 
 die() {
     printf '%s: %s\n' "$ME" "$*" >&2
@@ -31,7 +27,7 @@ WANT=()
 for arg in "$@"; do
     case $arg in
         oci | node | wrk) WANT+=("$arg") ;;
-        -h | --help) usage; exit 0 ;;
+        -h | --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown argument '$arg'; see --help" ;;
     esac
 done
@@ -57,45 +53,31 @@ apt_install() {
     fi
 }
 
-first_of() {
-    local name
-    for name in "$@"; do
-        if command -v "$name" >/dev/null && "$name" --version >/dev/null 2>&1; then
-            printf '%s' "$name"
+# Tells of the first of some commands that says its version, which wrk does with status 1; where there is
+# none, of that which the package brings.
+provide() { # provide PACKAGE COMMAND...
+    local package=$1 round each version
+    shift
+    for round in before after; do
+        for each in "$@"; do
+            version=$("$each" --version 2>/dev/null || true)
+            [[ -n $version ]] || continue
+            say "$each: ${version%%$'\n'*} ($(command -v "$each"))"
             return 0
-        fi
+        done
+        [[ $round == before ]] && apt_install "$package" || return 1
     done
     return 1
-}
-
-tell() {
-    local version
-    [[ -n $1 ]] && version=$("$1" --version) || return 1
-    # The first line whole: 'head' would end the pipe early and its writer with it.
-    say "$1: ${version%%$'\n'*} ($(command -v "$1"))"
 }
 
 for want in "${WANT[@]}"; do
     case $want in
         oci)
             found=0
-            for each in crun runc; do
-                first_of "$each" >/dev/null || apt_install "$each" || continue
-                tell "$each"
-                found=1
-            done
+            for each in crun runc; do if provide "$each" "$each"; then found=1; fi; done
             ((found)) || die "no OCI runtime could be installed; install crun or runc by hand"
             ;;
-        node)
-            tool=$(first_of node nodejs) || { apt_install nodejs || true; }
-            tell "$(first_of node nodejs)" || die "Node.js could not be installed; install nodejs by hand"
-            ;;
-        wrk)
-            # It says its version with status 1, so that it is there is all that is asked.
-            command -v wrk >/dev/null || apt_install wrk || true
-            version=$(wrk --version 2>/dev/null || true)
-            [[ $version == wrk* ]] || die "wrk could not be installed; install wrk by hand"
-            say "wrk: ${version%%$'\n'*} ($(command -v wrk))"
-            ;;
+        node) provide nodejs node nodejs || die "Node.js could not be installed; install nodejs by hand" ;;
+        wrk) provide wrk wrk || die "wrk could not be installed; install wrk by hand" ;;
     esac
 done

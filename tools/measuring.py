@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.harness import run_log
@@ -15,9 +18,8 @@ from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import ROUNDS, Session
 from tools import command, working_tree
 from tools.command import Refused
-from tools.durations import Durations, counted, in_words
 from tools.export.standard import FormError, write
-from tools.progress import SessionProgress
+from tools.progress import Durations, SessionProgress, counted, in_words
 from tools.table import print_table
 
 
@@ -27,8 +29,7 @@ class Outcome:
 
     Attributes:
         results: of the rows that could be measured; marked where it was interrupted.
-        missing: why others cannot be measured here, by their names.
-        failed: how others failed, by their names.
+        missing, failed: why others cannot be measured here, and how others failed, by their names.
         interrupted: the number of the signal that ended it early; None where none did.
     """
 
@@ -39,44 +40,34 @@ class Outcome:
 
 
 def measure(
-    rows: Sequence[Row],
-    selection: Selection | None,
-    rounds: int = ROUNDS,
+    rows: Sequence[Row], selection: Selection | None, rounds: int = ROUNDS,
     iterations: int | None = None,
-) -> Outcome:
+) -> Outcome:  # fmt: skip
     """Measures rows in one session, with all that their ratios need.
 
     It says beforehand on standard error how long that takes, and then how far it is. A signal that
-    asks to end makes it give what it has by then.
-
-    Args:
-        rows: what to measure.
-        selection: that they are of; None where others chose them.
-        rounds: how often.
-        iterations: samples of each row in each round, where the user has said so.
-
-    Raises:
-        Refused: the package is not built.
+    asks to end makes it give what it has by then. Raises `Refused` where the package is not built.
     """
     if working_tree.measured_package() is None:
         raise Refused(working_tree.NOT_BUILT)
-    trials = {trial.name: trial for row in rows for trial in row.trials()}
     durations = Durations(selection, iterations)
-    total_s = rounds * sum(map(durations.turn_s, trials.values()))
-    print(
-        f"{counted(len(rows), 'row')}, {counted(rounds, 'round')}: about {in_words(total_s)}",
-        file=sys.stderr,
-    )
-    progress = SessionProgress(lambda name: durations.turn_s(trials[name]), total_s)
+    turn_s = durations.turns_s(rows)
 
     def tell(done: int, total: int, name: str) -> None:
         check()
         progress(done, total, name)
 
     session = Session(
-        list(trials.values()), rounds, iterations=iterations, quick=selection is Selection.QUICK,
-        tell=tell,
+        (trial for row in rows for trial in row.trials()), rounds, iterations=iterations,
+        quick=selection is Selection.QUICK, tell=tell,
+        pairs=(pair for row in rows for pair in row.pairs()),
     )  # fmt: skip
+    total_s = sum(turn_s[trial.name] for _, trial in session.turns)
+    print(
+        f"{counted(len(rows), 'row')}, {counted(rounds, 'round')}: about {in_words(total_s)}",
+        file=sys.stderr,
+    )
+    progress = SessionProgress(turn_s.__getitem__, total_s)
     runs = OpenRun(working_tree.commit(), selection, session.seed, rounds, working_tree.warnings())
     found = Outcome([], {}, {})
     try:
@@ -98,24 +89,14 @@ def measure(
     return found
 
 
-def parser(name: str, description: str, iterations: int | None = None) -> command.Parser:
-    """For the arguments of a command that measures: how much, and where to.
-
-    Args:
-        name: of its module in this folder.
-        description: for --help.
-        iterations: the standard number of them; None for what each row takes.
-    """
+def parser(name: str, description: str, rounds: int = ROUNDS) -> command.Parser:
+    """For the arguments of a command that measures: its name, what --help says, its rounds."""
     made = command.Parser(
         prog=f"python -m tools.{name}", description=description, allow_abbrev=False
     )
     made.add_argument(
-        "--iterations", type=command.count_to(command.MOST_ITERATIONS), default=iterations,
-        metavar="N", help=f"samples of each round; default {iterations or 'what suits each row'}",
-    )  # fmt: skip
-    made.add_argument(
-        "--rounds", type=command.count_to(command.MOST_ROUNDS), default=ROUNDS, metavar="N",
-        help=f"fresh processes for each row, one after the other; default {ROUNDS}",
+        "--rounds", type=command.count_to(command.MOST_ROUNDS), default=rounds, metavar="N",
+        help=f"fresh processes for each row, one after the other; default {rounds}",
     )  # fmt: skip
     made.add_argument(
         "--output", type=Path, default=Path("data"), metavar="DIR", help="default: data"
@@ -123,29 +104,35 @@ def parser(name: str, description: str, iterations: int | None = None) -> comman
     return made
 
 
+def add_iterations(made: command.Parser, standard: int | None = None) -> None:
+    """Adds the number of samples; None as the standard for what each row takes."""
+    made.add_argument(
+        "--iterations", type=command.count_to(command.MOST_ITERATIONS), default=standard,
+        metavar="N", help=f"samples of each round; default {standard or 'what suits each row'}",
+    )  # fmt: skip
+
+
 def must_be_writable(option: str, folder: Path) -> None:
     """Raises `Refused` where nothing can be written to the folder that an option names."""
-    if not command.can_be_written(folder):
-        raise Refused(f"{option} {folder}: cannot be made or written to; name another")
+    # What has to be made to try it is removed again.
+    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise Refused(f"{option} {folder}: cannot be made or written to; name another") from error
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
 
 
 def hand_over(name: str, outcome: Outcome, output: Path, prefix: str | None = None) -> int:
     """Writes the standard JSON, and prints its table and what else there is to say.
 
-    Of what was interrupted a single line is printed.
-
-    Args:
-        name: of the command, for what it says.
-        outcome: what was measured.
-        output: the folder.
-        prefix: of the files; None for the categories.
-
-    Returns:
-        The exit status: 1 where something failed or there is nothing, 128 and the signal's number
-        where it was interrupted.
-
-    Raises:
-        OSError: nothing could be written; the message says where the results are kept.
+    Of what was interrupted a single line is printed. Gives the exit status: 1 where something
+    failed or there is nothing, 128 and the signal's number where it was interrupted. Raises
+    OSError, which says where the results are kept, where nothing could be written.
     """
     try:
         written = write(output, outcome.results, prefix) if outcome.results else []
@@ -183,3 +170,27 @@ def _by_reason(reasons: Mapping[str, str]) -> list[str]:
         f"{first}{f' and {len(others)} more' if others else ''}: {reason}"
         for reason, (first, *others) in names.items()
     ]
+
+
+def script(
+    name: str, description: str, prefix: str, iterations: int, rows: Callable[[], Sequence[Row]],
+    arguments: Sequence[str] | None = None,
+) -> int:  # fmt: skip
+    """Runs a baseline script, which measures some rows of the study; gives its exit status."""
+    made = parser(name, description)
+    add_iterations(made, iterations)
+    options = made.parse_args(arguments)
+    must_be_writable("--output", options.output)
+    outcome = measure(_alone(rows()), None, options.rounds, options.iterations)
+    return hand_over(name, outcome, options.output, prefix)
+
+
+def _alone(rows: Sequence[Row]) -> list[Row]:
+    """The rows with those ratios only that need nothing else to be measured."""
+    measured = {row.trial.name for row in rows}
+    return [
+        replace(row, beside={
+            key: partner for key, partner in row.beside.items() if partner[0].name in measured
+        })
+        for row in rows
+    ]  # fmt: skip

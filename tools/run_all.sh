@@ -1,23 +1,18 @@
 #!/usr/bin/env bash
-# Everything at once: every category and every baseline script, each by itself, into one folder.
-# A part that fails costs nothing of the others; one summary at the end.
+# Usage: tools/run_all.sh [--quick] [--output DIR]
+#
+# Runs every category of the benchmarks and both baseline scripts into DIR, a file of the standard
+# JSON each, and prints one table of them all. A part that fails costs nothing of the others. Takes an
+# hour and a quarter; each part says how long.
+#
+#   --quick        a representative part, in five minutes
+#   --output DIR   where to write (default data/<date>); without results of an earlier run
+#   --help         this text
+#
+# Exit status: 0 all parts were measured; 1 a part or the summary failed; 2 the arguments are wrong;
+# 128 and its number if a signal has stopped it.
+
 set -uo pipefail
-
-usage() {
-    cat <<'TEXT'
-Usage: tools/run_all.sh [--quick] [--output DIR]
-
-Runs every category of the benchmarks and both baseline scripts into DIR, a file of the standard
-JSON each, and prints one table of them all. Takes an hour and a quarter; each part says how long.
-
-  --quick        a representative part, in five minutes
-  --output DIR   where to write (default data/<date>); without results of an earlier run
-  --help         this text
-
-Exit status: 0 all parts were measured; 1 a part or the summary failed; 2 the arguments are wrong;
-128 and its number if a signal has stopped it.
-TEXT
-}
 
 die() {
     printf 'run_all.sh: %s; see --help\n' "$*" >&2
@@ -32,7 +27,7 @@ while (($#)); do
         --quick) selection=--quick iterations=(--iterations 3); shift ;;
         --output) (($# > 1)) || die "--output needs a folder"; output=$2; shift 2 ;;
         --output=*) output=${1#*=}; shift ;;
-        -h | --help) usage; exit 0 ;;
+        -h | --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown argument '$1'" ;;
     esac
 done

@@ -1,8 +1,5 @@
 """Measure the suites in the present environment and write the standard JSON.
 
-``python -m tools.run_benchmarks [--quick | --study] [--category C ...] [--bench REGEX]
-[--rounds N] [--iterations N] [--output DIR] [--history DIR [--publish]] [--list]``
-
 All rows are measured in one session, by the suites' own classes. Without --quick or --study they
 are those that `asv run` measures for a commit.
 
@@ -25,21 +22,16 @@ from benchmarks.harness.row import Row
 from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import ROUNDS
 from tools.command import Refused, run
-from tools.measuring import hand_over, measure, must_be_writable, parser
+from tools.measuring import add_iterations, hand_over, measure, must_be_writable, parser
 from tools.working_tree import ROOT
 
 NAME = "run_benchmarks"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status.
-
-    Raises:
-        Refused: the arguments make no sense, or the package is not built.
-    """
-    made = parser(
-        NAME, "Measure what a commit can change (tracking), or a part or all of the study."
-    )
+    """Runs the command; gives the exit status."""
+    made = parser(NAME, "Measure what a commit can change (tracking), or the study, or its part.")
+    add_iterations(made)
     which = made.add_mutually_exclusive_group()
     for option, chosen, what in (
         ("--quick", Selection.QUICK, "a part of everything, in minutes"),
@@ -69,10 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     must_be_writable("--output", options.output)
     if options.history:
         if options.iterations or options.rounds < ROUNDS:
-            raise Refused(
-                f"--history keeps what can be compared: leave out --iterations, and take {ROUNDS}"
-                " rounds or more"
-            )
+            what = f"leave out --iterations, and take {ROUNDS} rounds or more"
+            raise Refused(f"--history keeps what can be compared: {what}")
         must_be_writable("--history", options.history)
     outcome = measure(rows, selection, options.rounds, options.iterations)
     status = hand_over(NAME, outcome, options.output)
@@ -81,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         try:
             history.add(outcome, rows, selection, options.history)
-        except history.NotAddedError as why:
+        except Refused as why:
             print(f"{NAME}: not added to the history in {options.history}: {why}", file=sys.stderr)
         else:
             status = _publish() or status if options.publish else status

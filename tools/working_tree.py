@@ -21,10 +21,10 @@ def commit() -> str:
 def warnings() -> list[str]:
     """Why what is measured may not be what that commit holds."""
     found = []
-    # A file that is put into a folder is measured, whether git knows it or not.
-    sources = ("aetherless_py", "benchmarks")
     changed = _git("status", "--porcelain", "--untracked-files=no").splitlines()
-    changed += _git("ls-files", "--others", "--exclude-standard", "--", *sources).splitlines()
+    # A file that is put into one of these is measured, whether git knows it or not.
+    others = ("ls-files", "--others", "--exclude-standard", "--", "aetherless_py", "benchmarks")
+    changed += _git(*others).splitlines()
     if changed:
         found.append(f"the working tree differs from its commit in {len(changed)} files")
     package = measured_package()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.durations import FILE_VARIABLE
+from tools.progress import FILE_VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -5,30 +5,31 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks.cold_start import FirstResponse, Ready
 from benchmarks.harness.row import Row
-from tools.baseline import Script
-from tools.cold_start_baseline import SCRIPT
+from tools.cold_start_baseline import NAME, rows
+from tools.measuring import script
 
 RARELY = ["--iterations", "1", "--rounds", "2", "--output"]
 
 
-def _of(*cases: tuple[str, str]) -> Script:
+def _main_of(*cases: tuple[str, str]) -> Callable[[list[str]], int]:
     """The script, of these ways and imports alone."""
 
-    def rows() -> list[Row]:
+    def own() -> list[Row]:
         return [suite.row_of(*case) for case in cases for suite in (Ready, FirstResponse)]
 
-    return replace(SCRIPT, rows=rows)
+    return partial(script, NAME, "", NAME, 20, own)
 
 
 def test_it_measures_each_way_and_heavier_imports() -> None:
-    names = [row.name for row in SCRIPT.rows()]
+    names = [row.name for row in rows()]
     assert len(set(names)) == len(names)
     assert {
         "cold_start_spawn_bare", "cold_start_spawn_http", "cold_start_spawn_web",
@@ -42,7 +43,7 @@ def test_a_real_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cases = (("spawn", "http"), ("zygote", "http"), ("lambda_simulated", "http"))
     output = tmp_path / "results"
     arguments = ["--iterations", "2", "--rounds", "6", "--output", str(output)]
-    assert _of(*cases).main(arguments) == 0
+    assert _main_of(*cases)(arguments) == 0
     [path] = output.iterdir()
     assert path.name.startswith("cold_start_baseline_2")
     results = json.loads(path.read_text())["results"]
@@ -69,8 +70,7 @@ def test_what_a_machine_lacks_is_no_failure_and_the_rest_is_written(
     (tmp_path / "bin" / "git").symlink_to(str(shutil.which("git")))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     output = tmp_path / "results"
-    script = _of(("spawn", "bare"), ("node_spawn", "http"))
-    assert script.main([*RARELY, str(output)]) == 0
+    assert _main_of(("spawn", "bare"), ("node_spawn", "http"))([*RARELY, str(output)]) == 0
     [path] = output.iterdir()
     assert len(json.loads(path.read_text())["results"]) == 2
     shown = capsys.readouterr()
@@ -84,7 +84,7 @@ def test_nothing_but_what_is_missing_is_no_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert _of(("node_spawn", "http")).main([*RARELY, str(tmp_path)]) == 1
+    assert _main_of(("node_spawn", "http"))([*RARELY, str(tmp_path)]) == 1
     assert not os.listdir(tmp_path)
 
 
@@ -97,8 +97,7 @@ def test_what_fails_is_said_and_the_rest_is_written(
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     output = tmp_path / "results"
-    script = _of(("spawn", "bare"), ("http_handler", "bare"))
-    assert script.main([*RARELY, str(output)]) == 1
+    assert _main_of(("spawn", "bare"), ("http_handler", "bare"))([*RARELY, str(output)]) == 1
     [path] = output.iterdir()
     assert len(json.loads(path.read_text())["results"]) == 2
     shown = capsys.readouterr().err

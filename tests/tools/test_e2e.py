@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import re
@@ -15,13 +16,23 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load.histogram import Histogram
 from benchmarks.servers.aetherless import Aetherless
-from tests.load.servers import HELLO, Behaviour, answering, certified, resetting, serving
-from tests.tools.stopping import starts, stop_while_measuring
+from tests.load.histograms import Decoded
+from tests.load.servers import (
+    HELLO,
+    Behaviour,
+    answering,
+    certified,
+    closing_with,
+    resetting,
+    serving,
+)
+from tests.tools.stopping import WATCHDOG_S, starts, stop_while_measuring
+from tools import measuring, working_tree
 from tools.e2e.__main__ import main
 from tools.export import standard
 
+PACKED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s"
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
 SHORT = ["--rate", "100", "--duration", "0.3"]
 LATE = ["--lag-bound", "60000"]  # where it is not what is tested: machines may be busy
@@ -75,16 +86,15 @@ def test_this_runtime_is_measured_as_any_other_platform(
     assert sum(metadata["starts"].values()) == 400
     assert metadata["start_mode"] == ("mixed" if metadata["starts"]["cold"] else "warm")
     assert len(metadata["runs"]) == metadata["processes"] == len(metadata["round_medians_ns"]) == 2
-    merged = Histogram()
-    for run in metadata["runs"]:
-        merged.add(Histogram.decoded(run["histogram"], 0))
+    merged = Decoded(*(run["histogram"] for run in metadata["runs"]))
     assert merged.encoded() == metadata["histogram"] and merged.count == 400
     shown = capsys.readouterr().out
     assert re.search(r"\nlag p99 +[\d.]+ \w+, bound 60.0 s\n", shown)
     for words in ("first request: right", "p99.9", "generator lag", "400, 400 right (100.00%)"):
         assert words in shown
-    for words in ("offered 200.0, sent", "TMR          - (too few requests", "written: "):
+    for words in ("offered 200.0, sent", "few samples for p99: 400 requests", "written: "):
         assert words in shown
+    assert max(len(each) for each in shown.splitlines() if str(tmp_path) not in each) <= 80
 
 
 def test_a_payload_is_sent_and_its_echo_checked(tmp_path: Path) -> None:
@@ -179,10 +189,15 @@ def test_start_modes_are_what_answers_say(
         (answering(HELLO), [], "status 200: b'hello': noop, empty, seed 5: content type ''"),
         (answering(HELLO), [], "expected the answer of noop, empty; say what it serves by"),
         (answering(HELLO), ["--expect", "text=howdy"],
-         "b'hello': the body lacks 'howdy'; expected a 2xx and a body with 'howdy'\n"),
-        (answering(BUSY), [], "status 503: b'busy'; expected the answer of noop, empty\n"),
-        (resetting, [], "failed, and nothing else was sent: reset: "),
+         "b'hello': the body lacks 'howdy' expected a 2xx and text=howdy"),
+        (answering(BUSY), [], "status 503: b'busy' expected the answer of noop, empty"),
+        (resetting, [], "came reset: "),
         (answering(b"\x1b[2Jwhat\r\n\r\n"), [], "wrong answer: not an answer of HTTP/1.1"),
+        (answering(PACKED % (5, b"hello")), ["--expect", "text=hello"],
+         "b'hello': it says that it is gzip, and is not: Not a gzipped file"),
+        (answering(PACKED % (22, gzip.compress(b"hello")[:22])), ["--expect", "text=hello"],
+         "it says that it is gzip, and is not: Compressed file ended before"),
+        (answering(PACKED % (200, b"\xff" * 200)), ["--workload", "none"], "is not: Not a gzip"),
     ],
 )  # fmt: skip
 def test_nothing_is_sent_where_the_first_answer_is_not_right(
@@ -190,14 +205,18 @@ def test_nothing_is_sent_where_the_first_answer_is_not_right(
     arguments: list[str],
     words: str,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     seen: list[bytes] = []
     with serving(behave, seen) as port:
         assert ask(tmp_path, port, *arguments, "--seed", "5") == 1
     assert len(seen) == 1
     said = capsys.readouterr()
-    assert words in said.err and said.err.count("\n") == 1 and "\x1b" not in said.err
+    assert said.err.startswith("e2e: the first answer is not right; nothing else was sent\n")
+    assert words in " ".join(said.err.split()) and "\x1b" not in said.err
+    assert max(map(len, said.err.splitlines())) <= 80
     assert said.out == ""
     assert not list(tmp_path.iterdir())
 
@@ -206,12 +225,42 @@ def test_who_refuses_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with socket.socket() as taken:  # bound and not listening: nobody else gets the port
         taken.bind(("127.0.0.1", 0))
         assert ask(tmp_path, taken.getsockname()[1]) == 1
-    said = capsys.readouterr().err
-    assert "connect: " in said and "refused" in said.lower() and said.count("\n") == 1
+        said = capsys.readouterr().err
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert said == f"e2e: cannot connect to {place}: Connection refused\n"
     assert main(["--target", "http://a..b/", "--output", str(tmp_path)]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("e2e: the load cannot be sent: host a..b: no address is found")
-    assert said.count("\n") == 1
+    assert said.startswith("e2e: cannot connect to a..b:80: ") and said.count("\n") == 1
+
+
+def test_a_host_with_several_addresses_is_asked_at_that_which_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def found(host: str, port: int, *_: object) -> list[tuple[Any, ...]]:
+        assert host == "two.example"
+        addresses = "127.0.0.2", "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+    seen: list[bytes] = []
+    with serving(answering(HELLO), seen) as port:
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+        target = ["--target", f"http://two.example:{port}/", "--output", str(tmp_path)]
+        assert main([*target, *ASKED]) == 0
+    metadata = written(tmp_path)["metadata"]
+    assert metadata["address"] == "127.0.0.1" and metadata["failures"] == {}
+    assert metadata["platform"] == f"two.example:{port}"
+    assert all(f"\r\nHost: two.example:{port}\r\n".encode() in each for each in seen)
+    assert f"target       http://two.example:{port}/ at 127.0.0.1\n" in capsys.readouterr().out
+
+
+def test_localhost_is_both_loopbacks(tmp_path: Path) -> None:
+    try:
+        with serving(answering(HELLO), host="::1") as port:
+            target = ["--target", f"http://localhost:{port}/", "--output", str(tmp_path)]
+            assert main([*target, *ASKED]) == 0
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    assert written(tmp_path)["metadata"]["address"] == "::1"
 
 
 def test_nobody_but_the_target_is_contacted(
@@ -226,7 +275,7 @@ def test_nobody_but_the_target_is_contacted(
         with serving(answering(there)) as port:
             assert ask(tmp_path, port, *ASKED) == 1
             said = capsys.readouterr().err
-            assert f"status 302 to '{place.decode()}': b'': it is no 2xx" in said
+            assert f"status 302 to '{place.decode()}': b'': it is no 2xx" in " ".join(said.split())
             assert ask(tmp_path, port, *ASKED, "--expect", "status=302") == 0
     assert others == []
 
@@ -246,7 +295,7 @@ def test_failures_are_counted_by_class(tmp_path: Path, capsys: pytest.CaptureFix
     assert told in metadata["warnings"]
     shown = capsys.readouterr().out
     assert re.search(r"status 503 +200, as: b'busy'", shown)
-    assert "p99 falls on failures" in shown
+    assert re.search(r"\nlatency +2000( +[\d.]+ [mun]s){2}( +failed){2} +- +failed\n", shown)
 
 
 def test_without_a_median_nothing_is_written(
@@ -256,7 +305,7 @@ def test_without_a_median_nothing_is_written(
         assert ask(tmp_path, port, *ASKED) == 1
     said = capsys.readouterr()
     assert "status 503" in said.out and "failed" in said.out
-    assert "there is no median, and nothing was written" in said.err
+    assert "half of all requests or more: there is no median, and nothing was written" in said.err
     assert not list(tmp_path.iterdir())
 
 
@@ -269,9 +318,9 @@ def test_a_late_generator_makes_an_invalid_result(
         assert ask(tmp_path, port, *arguments) == 1
     metadata = written(tmp_path)["metadata"]
     assert metadata["valid"] is False and metadata["lag_bound_ns"] == 1
-    said = capsys.readouterr().err
+    said = " ".join(capsys.readouterr().out.split())
     assert metadata["invalid"].count("the generator was the bottleneck") == runs
-    assert said.endswith(f"e2e: invalid: {metadata['invalid']}\n")
+    assert f"INVALID: {metadata['invalid']}" in said
 
 
 def test_what_headers_say_stays_secret(tmp_path: Path) -> None:
@@ -323,33 +372,102 @@ def test_a_disk_that_is_full_is_told_of(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(standard, "write", full)
+    monkeypatch.setattr(measuring, "write", full)
+    monkeypatch.setattr(working_tree, "ROOT", tmp_path)
     with serving(answering(HELLO)) as port:
-        assert ask(tmp_path, port, *ASKED) == 1
+        assert ask(tmp_path / "out", port, *ASKED) == 1
     said = capsys.readouterr()
     assert "30, 30 right" in said.out
-    assert said.err.endswith("e2e: [Errno 28] No space left on device\n")
-    assert not list(tmp_path.iterdir())
+    assert "e2e: [Errno 28] No space left on device; the results are kept: " in said.err
+    assert not (tmp_path / "out").exists()
 
 
 # -- stopped --
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: int) -> None:
-    enough = threading.Event()
+@pytest.mark.parametrize(
+    ("number", "arrivals", "rate"),
+    [
+        (signal.SIGINT, "constant", 100.0),
+        (signal.SIGTERM, "closed", None),
+        (signal.SIGINT, "trace", None),  # what it offered until then is not what the whole offers
+    ],
+)
+def test_what_a_signal_ends_is_kept_with_the_answers_under_way(
+    number: int, arrivals: str, rate: float | None, tmp_path: Path
+) -> None:
+    enough, stopping = threading.Event(), threading.Event()
+    seen: list[bytes] = []
 
     def behave(connection: socket.socket, count: int) -> bool:
         if count == 20:  # the load is under way
             enough.set()
+            assert stopping.wait(WATCHDOG_S)
         return answering(HELLO)(connection, count)
 
-    with serving(behave) as port:
-        arguments = ["-m", "tools.e2e", "--target", f":{port}", "--output", str(tmp_path / "data")]
-        with starts([*arguments, "--workload", "none", "--duration", "600"], tmp_path) as process:
-            assert enough.wait(100)
+    trace = tmp_path / "trace"
+    trace.write_text("0.01\n" * 100 + "10\n" * 100)
+    asked = f"trace:{trace}" if arrivals == "trace" else arrivals
+    output = tmp_path / "data"
+    with serving(behave, seen) as port:
+        arguments = ["-m", "tools.e2e", "--target", f":{port}", "--output", str(output)]
+        arguments += ["--workload", "none", "--arrivals", asked, "--timeout", "100", *LATE]
+        arguments += [] if arrivals == "trace" else ["--duration", "600", "--runs", "2"]
+        with starts(arguments, tmp_path) as process:
+            assert enough.wait(WATCHDOG_S)
+            threading.Timer(0.5, stopping.set).start()
             _, shown = stop_while_measuring(process, number)
     assert process.returncode == 128 + number
-    assert shown.rstrip().endswith("\ne2e: interrupted")
+    assert shown.endswith(f"\ne2e: interrupted; kept: 1 file in {output}, marked\n")
     assert "Traceback" not in shown
+    result = written(output)
+    assert result["metadata"]["requests"] == len(seen) - 1 >= 20
+    assert result["metrics"]["min_ns"] > 0
+    assert result["metadata"]["failures"] == {} and result["metadata"]["valid"]
+    assert result["metadata"]["rate"] == rate
+    document = json.loads(next(output.iterdir()).read_text())
+    assert document["run"]["interrupted"] is True
+    assert sorted(os.listdir(tmp_path)) == ["data", "trace"]
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    enough = threading.Event()
+
+    def behave(connection: socket.socket, count: int) -> bool:
+        if count == 20:
+            enough.set()
+        return count >= 20 or answering(HELLO)(connection, count)  # without an answer
+
+    output = tmp_path / "data"
+    with serving(behave) as port:
+        arguments = ["-m", "tools.e2e", "--target", f":{port}", "--output", str(output)]
+        arguments += ["--workload", "none", "--duration", "600", "--timeout", "3600"]
+        with starts(arguments, tmp_path) as process:
+            assert enough.wait(WATCHDOG_S)
+            process.send_signal(signal.SIGINT)  # of which two that wait would be one
+            _, shown = stop_while_measuring(process, signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGINT
+    assert shown.endswith("\ne2e: interrupted; kept: nothing\n")
     assert not os.listdir(tmp_path)
+
+
+# -- what servers do to connections and answers --
+
+
+def test_answers_in_gzip_are_unpacked(tmp_path: Path) -> None:
+    packed = gzip.compress(b"hello")
+    with serving(answering(PACKED % (len(packed), packed))) as port:
+        assert ask(tmp_path, port, "--expect", "text=hello", *SHORT, *LATE) == 0
+    assert written(tmp_path)["metadata"]["failures"] == {}
+
+
+def test_requests_that_are_sent_anew_are_counted_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(closing_with(HELLO)) as port:
+        arguments = ["--arrivals", "closed", "--connections", "1", "--duration", "0.3"]
+        assert ask(tmp_path, port, *arguments, "--workload", "none") == 0
+    metadata = written(tmp_path)["metadata"]
+    assert metadata["failures"] == {} and 0 < metadata["resent"] < metadata["requests"]
+    told = rf"\nsent anew +{metadata['resent']}, whose kept connection had been closed before\n"
+    assert re.search(told, capsys.readouterr().out)

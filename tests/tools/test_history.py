@@ -19,7 +19,8 @@ from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
 from tests.harness import made_up
 from tools import history, working_tree
-from tools.history import NotAddedError, add
+from tools.command import Refused
+from tools.history import add
 from tools.measuring import Outcome
 from tools.working_tree import ROOT
 
@@ -117,6 +118,6 @@ def test_what_is_not_of_the_commit_or_not_complete_is_not_added(
         outcome = Outcome([], {}, {})
     else:
         monkeypatch.setattr(history, "ROOT", tmp_path)  # where there is no configuration
-    with pytest.raises(NotAddedError):
+    with pytest.raises(Refused):
         add(outcome, _rows("_write_64$"), Selection.QUICK, tmp_path / "store")
     assert not (tmp_path / "store").exists()

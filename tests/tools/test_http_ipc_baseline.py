@@ -11,7 +11,7 @@ import pytest
 from benchmarks import ipc
 from tests.tools.stopping import starts, stop_while_measuring
 from tools.command import run
-from tools.http_ipc_baseline import METHODS, SCRIPT, rows
+from tools.http_ipc_baseline import METHODS, NAME, main, rows
 
 
 def test_it_measures_the_traditional_ways_at_all_sizes_and_nothing_else() -> None:
@@ -26,7 +26,7 @@ def test_a_real_run(
     monkeypatch.setattr(ipc, "SIZES", [64, 1024])
     output = tmp_path / "results"
     arguments = ["--iterations", "70", "--rounds", "3", "--output", str(output)]
-    assert SCRIPT.main(arguments) == 0
+    assert main(arguments) == 0
     [path] = output.iterdir()
     assert path.name.startswith("ipc_baseline_2")
     results = json.loads(path.read_text())["results"]
@@ -54,7 +54,7 @@ def test_bad_arguments(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        SCRIPT.main(arguments)
+        main(arguments)
     assert end.value.code == 2
     shown = capsys.readouterr().err
     assert words in shown and shown.count("\n") == 1
@@ -62,7 +62,7 @@ def test_bad_arguments(
 
 @pytest.mark.parametrize("output", [__file__, "/proc/aetherless/below"])
 def test_an_output_that_cannot_be_written(output: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(SCRIPT.name, lambda: SCRIPT.main(["--output", output])) == 2
+    assert run(NAME, lambda: main(["--output", output])) == 2
     shown = capsys.readouterr().err
     assert "cannot be made or written to" in shown and shown.count("\n") == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -46,12 +47,14 @@ def test_rows_of_one_trial_and_partners_are_measured_once(
     assert [each.name for each in found.results] == ["first", "second", "other"]
     assert found.results[0].facts["ratio_to_partner"] == 2.0
     assert (found.missing, found.failed, found.interrupted) == ({}, {}, None)
-    assert len(one.turns) == len(partner.turns) == 7
+    # A partner may have a turn more, beside what is compared with it.
+    assert len(one.turns) == 7 <= len(partner.turns)
+    assert found.results[0].rounds == found.results[1].rounds
     assert one.turns[0].iterations == 3 and one.turns[0].quick
     run = found.results[0].run
     assert (run.selection, run.rounds, run.interrupted) == ("quick", 7, False)
     assert run.commit == working_tree.commit()
-    assert capsys.readouterr().err == "3 rows, 7 rounds: about 21 s\n"
+    assert re.fullmatch(r"3 rows, 7 rounds: about \d+ s\n", capsys.readouterr().err)
 
 
 def test_what_is_missing_or_fails_costs_nothing_of_the_rest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from tests.harness.made_up import MadeUp, result
 from tests.tools.stopping import starts, stop_while_measuring
-from tools import durations
+from tools import progress
 from tools.performance import __main__ as command
 from tools.performance import evaluate as evaluating
 from tools.performance.evaluate import MET, MISSED, NOT_MEASURED, NOT_SHOWN, Finding
@@ -123,10 +124,13 @@ Declare = Callable[..., None]
 @pytest.fixture
 def declare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Declare:
     """Puts other goals in place of ours, about trials that nobody has to measure."""
-    monkeypatch.setenv(durations.FILE_VARIABLE, str(tmp_path / "durations.json"))
+    monkeypatch.setenv(progress.FILE_VARIABLE, str(tmp_path / "durations.json"))
 
     def put(*goals: Goal, **trials: MadeUp) -> None:
-        made = {name: Row(name=name, trial=trial, part="") for name, trial in trials.items()}
+        made = {
+            name: Row(name=name, trial=trial, part="", category="ring", benchmark="a.B.track_c")
+            for name, trial in trials.items()
+        }
         monkeypatch.setattr(command, "GOALS", goals)
         monkeypatch.setattr(command, "rows", lambda: made)
 
@@ -202,6 +206,28 @@ def test_goals_of_as_many_samples_share_a_session(
     assert capsys.readouterr().err.count("6 rounds") == 2
 
 
+def test_what_is_interrupted_is_kept_and_marked(
+    declare: Declare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stops(turn: int) -> Samples:
+        if turn == 6 + 3:  # in the second session
+            os.kill(os.getpid(), signal.SIGINT)
+        return Samples(durations_ns=[1.0] * 3)
+
+    it, floor = MadeUp("it", stops), MadeUp("floor")
+    declare(RATIO, Goal("ring", "p99", "it", 100, figure=P99, samples=1000), it=it, floor=floor)
+    arguments = ["--rounds", "6", "--output", str(tmp_path / "data")]
+    assert command.main(["ring", *arguments]) == 128 + signal.SIGINT
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    line = f"performance: interrupted; kept: 2 files in {tmp_path / 'data'}, marked"
+    assert shown.err.splitlines()[-1] == line
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "data").iterdir()]
+    rounds = {each["run"]["interrupted"]: each["results"][0]["metadata"]["processes"]
+              for each in kept}  # fmt: skip
+    assert rounds == {False: 6, True: 3}  # the first session had come to its end
+
+
 def test_the_list_measures_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--list", "serving"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -233,7 +259,7 @@ def test_bad_arguments_are_one_line(
 def test_a_goal_is_measured_for_real(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(durations.FILE_VARIABLE, str(tmp_path / "durations.json"))
+    monkeypatch.setenv(progress.FILE_VARIABLE, str(tmp_path / "durations.json"))
     own = [goal for goal in GOALS if "one thread" in goal.name]
     monkeypatch.setattr(command, "GOALS", own)
     status = command.main(["ring", "--rounds", "6", "--json"])
@@ -245,13 +271,16 @@ def test_a_goal_is_measured_for_real(
 
 
 def test_an_interruption_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(durations.FILE_VARIABLE, str(tmp_path / "durations.json"))
+    monkeypatch.setenv(progress.FILE_VARIABLE, str(tmp_path / "durations.json"))
     arguments = ["-m", "tools.performance", "ring", "--rounds", "1000"]
+    arguments += ["--output", str(tmp_path / "data")]
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with starts(arguments, temporary) as process:
         printed, said = stop_while_measuring(process, signal.SIGINT)
     assert process.returncode == 130
     assert printed == ""
-    assert said.endswith("\nperformance: interrupted; there are no verdicts\n"), said
+    plan, line = said.splitlines()
+    assert plan.startswith("12 rows, 1000 rounds: about ")
+    assert line.startswith("performance: interrupted; kept: ")
     assert "Traceback" not in said and not list(temporary.iterdir())

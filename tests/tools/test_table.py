@@ -12,7 +12,8 @@ import pytest
 from benchmarks.harness.result import document
 from benchmarks.harness.samples import Samples
 from tests.harness.made_up import result, run
-from tools.table import human_ns, lines, main, markdown_table, print_results
+from tools import table
+from tools.table import human_ns, lines, main, markdown_table, print_table
 
 OPERATIONS = ("write", "roundtrip", "roundtrip_zero_copy")
 LONG = ("burst_311.compression_files10_cold_4", "warm_504.dna-visualisation_bases10000")
@@ -52,8 +53,7 @@ def test_human_units() -> None:
 def test_no_line_is_wider_than_the_width_and_no_figure_is_cut(
     everything: list[dict[str, Any]], width: int
 ) -> None:
-    missing = {f"ipc_iceoryx2_{size}": "no iceoryx2 for this machine" for size in (64, 256)}
-    shown = lines(everything, width, missing)
+    shown = lines(everything, width)
     assert max(map(len, shown)) <= width
     medians = [line for line in shown if re.search(r"  (1\.50 ms|INVALID)(  |$)", line)]
     assert len(medians) == 12
@@ -64,11 +64,11 @@ def test_what_names_begin_with_is_said_once(everything: list[dict[str, Any]]) ->
     shown = lines(everything, 80)
     assert shown[0].startswith("ring_buffer, quick, commit cccccccc, 2025-12-27T12:34:56Z")
     assert shown[1].split()[0] == "ring_buffer_"
-    names = [line.split("  1.50")[0].rstrip() for line in shown[2:13]]
+    names = [line.split("  1.50")[0].rstrip() for line in shown[2:14]]
     assert names == [
         "  write_", "    64", "    256", "    1024",
         "  roundtrip_", "    64", "    256", "    1024",
-        "    zero_copy_64", "    zero_copy_256", "    zero_copy_1024",
+        "  roundtrip_zero_copy_", "    64", "    256", "    1024",
     ]  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_the_least_important_columns_go_first(everything: list[dict[str, Any]]) 
     assert heading(120) == "ring_buffer_, median, p95, p99, x floor, 95 %, samples, processes"
     assert heading(70) == "ring_buffer_, median, p95, p99, x floor, 95 %"
     assert heading(60) == "ring_buffer_, median, p99, x floor, 95 %"
-    assert heading(40) == "ring_buffer_, median, x floor"
+    assert heading(40) == "ring_buffer_, median, p99, x floor"
 
 
 def test_a_name_that_takes_much_room_has_a_line_of_its_own(
@@ -98,14 +98,11 @@ def test_what_is_invalid_has_no_figures_but_a_reason(everything: list[dict[str, 
 
 
 def test_notes_are_told_once_with_a_count(everything: list[dict[str, Any]]) -> None:
-    missing = {"ipc_a": "no such thing", "ipc_b": "no such thing", "ipc_c": "no compiler"}
-    shown = lines(everything, 80, missing)
-    assert [line for line in shown if line.startswith(("warning", "[", "n/a"))] == [
+    shown = lines(everything, 80)
+    assert [line for line in shown if line.startswith(("warning", "["))] == [
         "warning: the tree differs in 3 files",
         f"[1] INVALID: {INVALID} (1 result)",
         "[2] late: 2 to 5 ms (2 results)",
-        "n/a: no such thing: ipc_a and 1 more",
-        "n/a: no compiler: ipc_c",
     ]
 
 
@@ -122,12 +119,12 @@ def test_messages_a_second_are_those_of_the_median_everywhere() -> None:
 
 def test_markdown_has_a_cell_for_each_column(everything: list[dict[str, Any]]) -> None:
     everything[0]["results"][0]["name"] = "a|b"
-    table = markdown_table(everything).replace(r"\|", "").splitlines()
-    assert table[0] == (
+    shown = markdown_table(everything).replace(r"\|", "").splitlines()
+    assert shown[0] == (
         "| benchmark | median | p95 | p99 | x floor | 95 % | samples | processes | warnings |"
     )
-    assert {line.count("|") for line in table} == {10}
-    assert len(table) == 2 + 12
+    assert {line.count("|") for line in shown} == {10}
+    assert len(shown) == 2 + 12
 
 
 def test_what_a_name_holds_no_terminal_obeys() -> None:
@@ -136,14 +133,17 @@ def test_what_a_name_holds_no_terminal_obeys() -> None:
 
 
 def test_the_width_is_the_terminals_or_80(
-    everything: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch,
+    everything: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
+    files = [tmp_path / "ring.json", tmp_path / "e2e.json"]
+    for path, made_up in zip(files, everything, strict=True):
+        path.write_text(json.dumps(made_up))
     for columns, width in (("60", 60), (None, 80)):
         monkeypatch.delenv("COLUMNS", raising=False)
         if columns is not None:
             monkeypatch.setenv("COLUMNS", columns)
-        print_results(everything)
+        print_table(files)
         assert capsys.readouterr().out.splitlines() == lines(everything, width)
 
 
@@ -161,3 +161,84 @@ def test_the_command(
     assert [line.split(": ")[1] for line in said.err.splitlines()] == [
         str(bad), str(tmp_path / "gone.json")
     ]  # fmt: skip
+
+
+# -- many results --
+
+
+def many(names: dict[str, dict[str, Any]], **changes: Any) -> list[dict[str, Any]]:
+    """A document of results of one benchmark, by their names with the parameters of each."""
+    found = [
+        result(name, [Samples(durations_ns=[1.5e3] * 150)] * 8, parameters=of, **changes)
+        for name, of in names.items()
+    ]
+    return [document(found)]
+
+
+@pytest.fixture
+def study(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Round trips by two ways at three sizes, one of which is lacking."""
+    monkeypatch.setattr(table, "_MANY", 3)
+    of = {
+        f"ipc_{way}_{size}": {"method": way, "payload_size_bytes": size}
+        for way in ("pipe", "shared_memory")
+        for size in (64, 256, 65536)
+    }
+    del of["ipc_pipe_256"]
+    return many(of, run=run(warnings=("the tree differs in 3 files",)))
+
+
+def test_of_many_results_one_parameter_goes_across(study: list[dict[str, Any]]) -> None:
+    title, *shown = lines(study, 60)
+    assert title.startswith("ipc, commit cccccccc")
+    assert shown == [
+        "RoundTrip: method by payload_size_bytes",
+        "                      64      256    65536",
+        "  pipe           1.50 us           1.50 us",
+        "  shared_memory  1.50 us  1.50 us  1.50 us",
+        "",
+        "warning: the tree differs in 3 files",
+        "5 results: `python -m tools.table --all FILE ...` tells more",
+    ]
+    assert lines(study, 80)[1] == (
+        "RoundTrip: method by payload_size_bytes       64      256    65536"
+    )
+
+
+def test_a_summary_keeps_to_the_width_and_to_what_is_invalid(study: list[dict[str, Any]]) -> None:
+    study[0]["results"][0]["metadata"]["invalid"] = INVALID
+    for width in (40, 60, 80):
+        shown = lines(study, width)
+        assert max(map(len, shown)) <= width
+        assert sum("INVALID  " in line for line in shown) == 1
+        assert "note: INVALID: the generator" in "\n".join(shown)
+
+
+def test_what_has_no_grid_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "_MANY", 3)
+    wide = {f"a_{way * 12}": {"way": way * 12} for way in "abcdef"}
+    assert lines(many(wide, benchmark="a.B.track_c"), 80)[1:5] == [
+        "B: way",
+        "  aaaaaaaaaaaa 1.50 us; bbbbbbbbbbbb 1.50 us; cccccccccccc 1.50 us;",
+        "  dddddddddddd 1.50 us; eeeeeeeeeeee 1.50 us; ffffffffffff 1.50 us",
+        "",
+    ]
+    # Where no parameter tells them apart their names do, without what all begin with.
+    alike = {f"e2e_warm_{name}_1": {"workload": "noop"} for name in "abcd"}
+    assert lines(many(alike, benchmark="e2e_latency.Warm.track_time"), 60)[1:3] == [
+        "Warm",
+        "  a_1 1.50 us; b_1 1.50 us; c_1 1.50 us; d_1 1.50 us",
+    ]
+
+
+def test_all_of_many_have_a_row_where_that_is_asked_for(
+    study: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "study.json"
+    file.write_text(json.dumps(study[0]))
+    assert main(["--all", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines() == lines(study, 80, every=True)
+    assert main(["--markdown", str(file)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 5
+    assert main([str(file)]) == 0
+    assert "by payload_size_bytes" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The first request, whose answer decides whether there is a load, and the load."""
+"""The load, and how a signal ends it early."""
 
 from __future__ import annotations
 
@@ -6,61 +6,50 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.harness.processes import ProcessError
-from benchmarks.load import outcomes
+import psutil
+
+from benchmarks.load.engine import END_EARLY
 from benchmarks.load.result import LoadResult
-from benchmarks.load.run import Closed, Load, run
-from tools.durations import counted, in_words
-from tools.e2e.plan import Plan
-from tools.progress import SessionProgress
+from benchmarks.load.run import Load, run
+from tools.command import Stopped, stopped_by_signals
+from tools.progress import SessionProgress, counted, in_words
 
 
-class MeasuringError(RuntimeError):
-    """There is no result; the message says in one line why."""
-
-
-def first_request(plan: Plan) -> LoadResult:
-    """Sends one request, and nothing else.
-
-    Raises:
-        MeasuringError: the answer is not right, or there is none.
-    """
-    came = _run(replace(plan.loads[0], arrivals=Closed(1, 1)))
-    if came.succeeded:
-        return came
-    [(failure, why)] = came.why.items()
-    said = why if why.startswith(failure) else f"{failure}: {why}"
-    hint = ""
-    if failure == outcomes.name(outcomes.WRONG) and not plan.chosen:
-        hint = "; say what it serves by --workload or --expect"
-    raise MeasuringError(
-        f"the first request to {plan.target} failed, and nothing else was sent: {said}; "
-        f"expected {plan.expected}{hint}"
-    )
-
-
-def measured(plan: Plan) -> Sequence[LoadResult]:
+def measured(loads: Sequence[Load]) -> tuple[list[LoadResult], int | None]:
     """Sends all runs, one after the other, and tells how far it is.
 
+    The first signal that asks to end keeps the run under way from sending more, and the answers
+    that it waits for still count. The second one ends it at once.
+
+    Returns:
+        What came of each run, and the number of the signal that ended it early, None without one.
+
     Raises:
-        MeasuringError: a generator ended without a result.
+        ProcessError: a generator ended without a result.
     """
-    runs = len(plan.loads)
-    total_s = runs * plan.run_s
-    print(f"{counted(runs, 'run')} of load: about {in_words(total_s)}", file=sys.stderr)
+    run_s = loads[0].arrivals.duration_s or 0.0
+    total_s = len(loads) * run_s
+    print(f"{counted(len(loads), 'run')} of load: about {in_words(total_s)}", file=sys.stderr)
     came: list[LoadResult] = []
-    with SessionProgress(lambda name: plan.run_s, total_s) as progress:
-        for load in plan.loads:
-            progress(len(came), runs, f"run {len(came) + 1} of {runs}")
-            came.append(_run(load))
-    return came
-
-
-def _run(load: Load) -> LoadResult:
+    progress = SessionProgress(lambda name: run_s, total_s)
     try:
-        return run(load)
-    except ProcessError as error:
-        last = str(error).strip().splitlines()[-1]
-        raise MeasuringError(
-            f"the load cannot be sent: {last.removeprefix('OSError: ')}"
-        ) from error
+        with stopped_by_signals(_no_more_requests) as check, progress:
+            for number, load in enumerate(loads, 1):
+                progress(number - 1, len(loads), f"run {number} of {len(loads)}")
+                try:
+                    came.append(run(load))
+                finally:
+                    check()
+    except Stopped as stopped:
+        if came and came[-1].arrivals.get("kind") == "trace":  # whose rate is not that of a part
+            came[-1] = replace(came[-1], offered_per_s=None)
+        return [each for each in came if each.requests], stopped.number
+    return came, None
+
+
+def _no_more_requests() -> bool:
+    """Tells the generator, the only child of this process; gives whether there is one."""
+    generators = psutil.Process().children()
+    for each in generators:
+        each.send_signal(END_EARLY)
+    return bool(generators)

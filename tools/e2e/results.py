@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,10 +14,10 @@ from benchmarks.harness.samples import Samples
 from benchmarks.load import outcomes
 from benchmarks.load.pooled import pooled
 from benchmarks.load.result import LoadResult
-from tools.e2e.answers import COLD, STATES, UNKNOWN, WARM
-from tools.e2e.plan import Plan
-
-CATEGORY = "e2e"
+from benchmarks.load.run import Load
+from tools.e2e.answers import STATES, UNKNOWN
+from tools.e2e.options import Options
+from tools.e2e.target import url
 
 
 def starts(came: LoadResult) -> dict[str, int]:
@@ -26,97 +25,72 @@ def starts(came: LoadResult) -> dict[str, int]:
     return {state: came.labelled.get(state, 0) for state in STATES}
 
 
-def start_mode(found: Mapping[str, int]) -> str:
-    """Of those who gave the right answers: "cold", "warm", "mixed", or "unknown"."""
-    if found[UNKNOWN]:
-        return UNKNOWN
-    if found[COLD] and found[WARM]:
-        return "mixed"
-    return COLD if found[COLD] else WARM
-
-
-def invalid(runs: Sequence[LoadResult]) -> str | None:
-    """What makes single runs, and so the result, invalid; None where nothing does."""
-    found = [
-        f"run {number}: {each.invalid}" if len(runs) > 1 else each.invalid
-        for number, each in enumerate(runs, 1)
-        if each.invalid
-    ]
-    return "; ".join(found) or None
-
-
-def warnings(came: LoadResult) -> list[str]:
-    """What makes the runs together doubtful, in words."""
-    found = [each for each in came.warnings if each != f"invalid: {came.invalid}"]
-    if failed := came.requests - came.succeeded:
-        found.append(f"{failed} of {came.requests} requests failed: they count with the time-out")
-    return found
-
-
-def result(plan: Plan, runs: Sequence[LoadResult], run: Run) -> Result | None:
+def result(options: Options, load: Load, runs: Sequence[LoadResult], run: Run) -> Result | None:
     """The result, or None where half of all requests or more failed: there is no median.
 
     What the target answered is not in it, since that may repeat what it was sent. A request that
     failed counts with the time-out, or with the longest of the others where that is longer: whoever
     wants the answer has none.
-
-    Args:
-        plan: what was asked for.
-        runs: what came of it.
-        run: when and where.
     """
     came = pooled(runs)
     if came.latency is None:
         return None
+    name, variant, _ = options.served
+    found = starts(came)
+    modes = [state for state, count in found.items() if count]
+    longest_ns = float(came.latency_ns[came.outcome == outcomes.OK].max())
+    failed_ns = max(options.timeout * 1e9, longest_ns)
     clock_ns = clock_cost_ns()
-    finite_ns = came.latency_ns[came.outcome == outcomes.OK]
-    failed_ns = max(plan.loads[0].timeout_s * 1e9, float(finite_ns.max()))
+    warnings = [each for each in came.warnings if each != f"invalid: {came.invalid}"]
+    if failed := sum(came.failures.values()):
+        told_of = f"{failed} of {came.requests} requests failed"
+        warnings.append(f"{told_of}: they count with the time-out")
+    invalid = "; ".join(
+        f"run {number}: {each.invalid}" if len(runs) > 1 else each.invalid
+        for number, each in enumerate(runs, 1)
+        if each.invalid
+    )
     told, *single = (
-        {name: value for name, value in each.as_dict().items() if name != "why"}
+        {key: value for key, value in each.as_dict().items() if key != "why"}
         for each in ([came, *runs] if len(runs) > 1 else runs)
     )
     return Result(
-        name="_".join(["e2e_target", *(_part(each) for each in (plan.workload, plan.variant))]),
-        category=CATEGORY,
+        name=re.sub(r"[^A-Za-z0-9.-]+", "_", f"e2e_target_{name}_{variant}"),
+        category="e2e",
         benchmark="tools.e2e",
         parameters={},
         rounds=tuple(
             Samples(
                 durations_ns=np.minimum(each.latency_ns, failed_ns).tolist(),
                 clock_cost_ns=clock_ns,
-                warnings=warnings(came),
+                warnings=warnings,
             )
             for each in runs
         ),
         run=run,
         processes=len(runs),
-        facts={**told, **_facts(plan, came), "valid": invalid(runs) is None, "runs": single},
-        invalid=invalid(runs),
+        facts={
+            **told,
+            "experiment": "target",
+            "workload": name,
+            "variant": variant,
+            "platform": load.request.place,
+            "address": load.request.address,
+            "target": url(load.request),
+            "start_mode": UNKNOWN if UNKNOWN in modes else "mixed" if modes[1:] else modes[0],
+            "starts": found,
+            "arrivals": options.kind,
+            "arrival_parameters": came.arrivals,
+            "rate": came.offered_per_s,
+            "concurrency": load.connections,
+            "payload_size_bytes": len(load.request.body),
+            "timeout_s": options.timeout,
+            "expected": options.expected,
+            "header_names": [each.partition(":")[0] for each in options.header],
+            "seed": options.seed,
+            "tail_to_median_ratio": came.tail_to_median,
+            "valid": not invalid,
+            "runs": single,
+        },
+        invalid=invalid or None,
     )
-
-
-def _facts(plan: Plan, came: LoadResult) -> dict[str, Any]:
-    return {
-        "experiment": "target",
-        "workload": plan.workload,
-        "variant": plan.variant,
-        "platform": plan.target.place,
-        "target": str(plan.target),
-        "start_mode": start_mode(starts(came)),
-        "starts": starts(came),
-        "arrivals": plan.kind,
-        "arrival_parameters": came.arrivals,
-        "rate": came.offered_per_s,
-        "concurrency": plan.loads[0].connections,
-        "payload_size_bytes": len(plan.request.body),
-        "timeout_s": plan.loads[0].timeout_s,
-        "expected": plan.expected,
-        "header_names": list(plan.headers),
-        "seed": plan.seed,
-        "tail_to_median_ratio": came.tail_to_median,
-    }
-
-
-def _part(text: str) -> str:
-    """As in the names of the suites."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", text)

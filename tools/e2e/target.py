@@ -1,73 +1,60 @@
-"""What is measured: the one address that is contacted."""
+"""What is measured: the one place that is contacted."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Self
-from urllib.parse import urlsplit
+import socket
 
-LOOPBACK = "127.0.0.1"
-PORT = 8080  # where `aetherless up` listens
-_PORTS = {"http": 80, "https": 443}
-_FORMS = "give http://HOST[:PORT]/PATH, https://..., or for the loopback :PORT/PATH or /PATH"
+from benchmarks.load.request import Request
+
+_URL = re.compile(
+    r"(https?)://(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::([0-9]{1,9}))?((?:/[!-~]*|\?[!-~]*)?)", re.I
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A place that HTTP is spoken with.
+def parsed(written: str) -> Request:
+    """The request for nothing but a URL; without scheme and host it is the loopback.
 
-    Attributes:
-        tls: whether it is HTTPS.
-        host: a name or an address, without brackets.
-        port: of TCP.
-        path: with the query, as it is sent.
+    Raises:
+        ValueError: it is none; the message does not repeat it, since it may hold a password.
     """
+    whole = re.sub("^:", "http://127.0.0.1:", written)
+    whole = re.sub("^/(?!/)", "http://127.0.0.1:8080/", whole)  # where `aetherless up` listens
+    found = _URL.fullmatch(whole)
+    if found is None or "#" in whole:
+        raise ValueError(
+            "give http(s)://HOST[:PORT]/PATH, or for the loopback :PORT/PATH or /PATH; encoded "
+            "(%20), without #fragment; a user by --header 'Authorization: ...'"
+        )
+    scheme, host, port, path = found.groups()
+    tls = scheme.lower() == "https"
+    return Request(
+        host.strip("[]").lower(),
+        int(port or (443 if tls else 80)),
+        path if path.startswith("/") else f"/{path}",
+        tls=tls,
+    )
 
-    tls: bool
-    host: str
-    port: int
-    path: str
 
-    @classmethod
-    def parsed(cls, written: str) -> Self:
-        """Of a URL; without scheme and host it is the loopback.
+def url(request: Request) -> str:
+    """Without the query, which may hold a key."""
+    path, mark, _ = request.path.partition("?")
+    return f"{'https' if request.tls else 'http'}://{request.place}{path}{mark and '?...'}"
 
-        Raises:
-            ValueError: it is none; the message repeats no password.
-        """
-        if re.search(r"[\x00-\x20\x7f]", written):
-            raise ValueError("blanks or control characters in the URL: encode them (%20)")
-        if "#" in written:
-            raise ValueError("a fragment (#...) is never sent; leave it out")
-        if written.startswith(":"):
-            written = f"http://{LOOPBACK}{written}"
-        elif written.startswith("/") and not written.startswith("//"):
-            written = f"http://{LOOPBACK}:{PORT}{written}"
-        scheme, separator, rest = written.partition("://")
-        if "@" in re.split(r"[/?]", rest, maxsplit=1)[0]:
-            raise ValueError(
-                "user and password in a URL are not taken; give --header 'Authorization: ...'"
-            )
-        if scheme.lower() not in _PORTS or not separator:
-            raise ValueError(f"{written!r}: {_FORMS}")
+
+def reached(request: Request, timeout_s: float) -> str:
+    """The first address of the host that takes a connection.
+
+    Raises:
+        OSError: none does, or there is none; the message says why.
+    """
+    # What it is does not hang on the system's files (RFC 6761, section 6.3).
+    hosts = ("127.0.0.1", "::1") if request.host == "localhost" else (request.host,)
+    refused = []
+    for host in hosts:
         try:
-            parts = urlsplit(written)
-            port = _PORTS[parts.scheme] if parts.port is None else parts.port
-        except ValueError as error:
-            raise ValueError(f"{written!r}: {error}; {_FORMS}") from error
-        if not parts.hostname:
-            raise ValueError(f"{written!r}: no host; {_FORMS}")
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(parts.scheme == "https", parts.hostname, port, path)
-
-    @property
-    def place(self) -> str:
-        """Host and port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    def __str__(self) -> str:
-        """The URL without its query, which may hold a key."""
-        path, mark, _ = self.path.partition("?")
-        return f"{'https' if self.tls else 'http'}://{self.place}{path}{mark and '?...'}"
+            with socket.create_connection((host, request.port), timeout_s) as connection:
+                return str(connection.getpeername()[0])
+        except (OSError, UnicodeError) as error:  # the latter of what is no name at all
+            refused.append(getattr(error, "strerror", None) or str(error))
+    raise OSError(f"cannot connect to {request.place}: {'; '.join(dict.fromkeys(refused))}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Set
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.harness import run_log
@@ -11,50 +13,34 @@ from tools.export.asv_files import Notes, StoreError
 
 
 class RunLog:
-    """The log of a store.
+    """The log of a store, in which asv knows these machines, and one is wanted, or all.
 
-    Args:
-        store: its folder.
-        machines: that asv knows there.
-        wanted: the machine whose results are; None for all.
-        notes: hears what cannot be read.
-
-    Attributes:
-        files: of the log.
-        machines: also those of what was read by now.
+    `files` are its own, and `machines` also those of what was read by now.
     """
 
     def __init__(self, store: Path, machines: Set[str], wanted: str | None, notes: Notes) -> None:
         self.machines, self._wanted, self._notes = {*machines}, wanted, notes
         self._only = next(iter(machines)) if len(machines) == 1 else None
         self._rows: set[tuple[object, ...]] = set()
-        self.files: list[Path] = []
         folder = store / run_log.FOLDER
+        found: list[Path] = []
         try:
-            self.files = sorted(path for path in folder.iterdir() if path.suffix == ".jsonl")
-        except FileNotFoundError:
-            if folder.is_symlink():
-                notes.problem(folder, "a link to nowhere")
+            if os.path.lexists(folder):  # which a link to nowhere does
+                found = sorted(folder.iterdir())
         except OSError as error:
             notes.problem(folder, f"cannot be read: {error.strerror}")
+        self.files = [path for path in found if path.suffix == ".jsonl"]
+        self._unfinished = {path.stem for path in found if path.suffix == run_log.UNFINISHED}
 
     def measured(self, path: Path) -> dict[str, int]:
-        """The commits in one of its files, and when each was measured last, in ms.
-
-        Raises:
-            StoreError: the file cannot be read.
-        """
+        """As `Store.measured`."""
         last_ms: dict[str, int] = {}
         for each in self.results(path):
             last_ms[each.run.commit] = max(each.run.started_at_ms, last_ms.get(each.run.commit, 0))
         return last_ms
 
     def results(self, path: Path) -> Iterator[Result]:
-        """The results of one of its files.
-
-        Raises:
-            StoreError: the file cannot be read.
-        """
+        """As `Store.results`; those of a run that did not come to its end say so."""
         if not path.is_file():
             raise StoreError("not a regular file")
         try:
@@ -62,21 +48,15 @@ class RunLog:
                 if isinstance(each, str):
                     self._notes.problem(*each.split(": ", 1))
                 elif self._note(each):
+                    if each.run.id in self._unfinished:
+                        each = replace(each, run=replace(each.run, interrupted=True))
                     yield each
         except OSError as error:
             raise StoreError(f"cannot be read: {error.strerror or error}") from error
 
-    def has(
-        self,
-        machine: str,
-        environment: str,
-        commit: str,
-        benchmark: str,
-        parameters: tuple[str, ...],
-    ) -> bool:
-        """Whether what was read by now holds a row of asv's store, which is told in asv's words."""
-        row = machine, commit, benchmark, parameters
-        return (environment, *row) in self._rows or (None, *row) in self._rows
+    def has(self, row: tuple[str, str, str, str, tuple[str, ...]]) -> bool:
+        """Whether what was read holds that: environment, machine, commit, benchmark, parameters."""
+        return row in self._rows or (None, *row[1:]) in self._rows
 
     def _note(self, result: Result) -> bool:
         """Notes the row, and gives whether it is of the machine that is wanted."""

@@ -1,4 +1,1 @@
-"""What the project promises, measured: ``python -m tools.performance``.
-
-`goals` is the table of them, `evaluate` holds results against it.
-"""
+"""What the project promises, measured."""

@@ -26,24 +26,15 @@ MET, MISSED, NOT_SHOWN, NOT_MEASURED = "met", "missed", "not shown", "not measur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What is said of a goal.
-
-    Attributes:
-        goal: which.
-        verdict: `MET`, `MISSED`, `NOT_SHOWN` or `NOT_MEASURED`.
-        why: what keeps it from being shown or measured; None where nothing else than its interval.
-        value, low, high: the figure and its interval; None where there is none.
-        sides: the median of the rounds of each result that it takes.
-        rounds: that they come from.
-    """
+    """What is said of a goal: `MET`, `MISSED`, `NOT_SHOWN` or `NOT_MEASURED`."""
 
     goal: Goal
     verdict: str
-    why: str | None = None
+    why: str | None = None  # what keeps it from being shown or measured, but for its interval
     value: float | None = None
-    low: float | None = None
+    low: float | None = None  # the ends of the interval
     high: float | None = None
-    sides: tuple[float, ...] = ()
+    sides: tuple[float, ...] = ()  # the median of the rounds of each result that it takes
     rounds: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,13 +44,7 @@ class Finding:
 
 
 def evaluate(goal: Goal, results: Mapping[str, Result], lacking: Mapping[str, str]) -> Finding:
-    """Holds results against a goal.
-
-    Args:
-        goal: which.
-        results: of one session, by their names.
-        lacking: why there is none, by the names of those that could not be measured.
-    """
+    """Holds results of one session against a goal; `lacking` says why there is none of a name."""
     for name in goal.rows:
         if name not in results:
             reason = lacking.get(name, f"there is no {name}")
@@ -107,6 +92,4 @@ def _doubt(one: Result) -> str | None:
 
 
 def _verdict(goal: Goal, low: float, high: float) -> str:
-    if goal.at_least:
-        return verdict(-high, -low, -goal.bound)
-    return verdict(low, high, goal.bound)
+    return verdict(-high, -low, -goal.bound) if goal.at_least else verdict(low, high, goal.bound)

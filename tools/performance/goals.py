@@ -9,28 +9,16 @@ MEDIAN, P99, TAIL_TO_MEDIAN = "median", "p99", "tail_to_median"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure, and the bound that it must keep.
-
-    Attributes:
-        part: of the project; goals of a part are measured together.
-        name: what the figure is.
-        row: the name of the result that it is of.
-        bound: of the figure: in ns or bytes, or a ratio.
-        to: the name of the result that it is the ratio to; None where it stands by itself.
-        figure: that each round gives: `MEDIAN`, `P99` or `TAIL_TO_MEDIAN` of its samples, or the
-            key of one of its facts.
-        at_least: whether the bound is the least that is wanted, else the most.
-        samples: of each round, where the row's own number is too few for the figure.
-    """
+    """A figure, and the bound that it must keep."""
 
     part: str
     name: str
-    row: str
-    bound: float
-    to: str | None = None
-    figure: str = MEDIAN
-    at_least: bool = False
-    samples: int | None = None
+    row: str  # the name of the result that it is of
+    bound: float  # in ns or bytes, or a ratio
+    to: str | None = None  # the name of the result that it is the ratio to, if any
+    figure: str = MEDIAN  # or another of these, of each round's samples; or the key of a fact
+    at_least: bool = False  # whether the bound is the least that is wanted, else the most
+    samples: int | None = None  # of each round, where the row's own number is too few
 
     @property
     def rows(self) -> tuple[str, ...]:

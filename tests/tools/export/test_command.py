@@ -20,6 +20,8 @@ from tests.tools.make_store import (
 from tools.export import standard
 from tools.export.__main__ import main
 
+CONFIG = '{"version": 1, "repo": ".", "results_dir": "store"}'
+
 
 def test_commits_machines_and_categories(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -79,7 +81,7 @@ def test_bad_arguments(
 ) -> None:  # fmt: skip
     write_result(store, {WRITE: write_row()})
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "asv.conf.json").write_text('{// c\n "results_dir": "store", /* d */ }')
+    (tmp_path / "asv.conf.json").write_text(CONFIG)
     try:
         status = main(arguments)
     except SystemExit as stop:
@@ -98,8 +100,8 @@ def test_an_empty_store_says_what_to_do(store: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("asv.conf.json", '{// c\n "results_dir": "store", "a": ["http://x",],}'),
-        ("asv.conf.jsonc", "{version: 1, results_dir: 'store', repo: '.'}"),
+        ("asv.conf.json", '{// c\n "version": 1, "repo": ".", "results_dir": "store", }'),
+        ("asv.conf.jsonc", "{version: 1, results_dir: 'store', repo: 'http://x'}"),
     ],
 )
 def test_defaults_come_from_the_configuration(
@@ -109,10 +111,25 @@ def test_defaults_come_from_the_configuration(
     write_result(store, {WRITE: write_row()})
     monkeypatch.chdir(tmp_path)
     assert main(["--output", "out"]) == 2
-    assert "there is no asv.conf.json and no asv.conf.jsonc" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "No `asv.conf` file found for valid extensions: ['.json', '.jsonc']; give" in said
     (tmp_path / name).write_text(content)
     assert main([]) == 0
     assert len(results(tmp_path / "data")) == 2
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"version": 1}', b"\xff", b"[" * 200_000])
+def test_a_configuration_that_makes_no_sense_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    content: bytes,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asv.conf.json").write_bytes(content)
+    assert main([]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"export: {tmp_path}: asv's configuration: ") and "--store" in line
+    (tmp_path / "asv.conf.json").write_text(CONFIG.replace('"store"', "3"))
+    assert main([]) == 2
 
 
 def test_the_table(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +157,7 @@ def test_an_interruption_is_one_line(
     def interrupt(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(standard, "plan", interrupt)
+    monkeypatch.setattr(standard, "write_to", interrupt)
     assert export(store, tmp_path / "out") == 130
     assert capsys.readouterr().err == "export: interrupted\n"
 

@@ -122,6 +122,21 @@ def test_runs_and_selections_are_files_of_their_own(store: Path, tmp_path: Path)
     assert found == {("r1", "tracking"): 2, ("r2", "quick"): 1, ("r3", "tracking"): 1}
 
 
+def test_a_run_that_did_not_come_to_its_end_says_so(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = replace(RUN, id="r2", started_at_ms=RUN.started_at_ms + 60_000)
+    folder = log(store, logged(), logged(run=other))
+    (folder / f"r2{run_log.UNFINISHED}").touch()
+    assert export(store, tmp_path / "out", "--table") == 0
+    found = {one["run"]["id"]: one["run"]["interrupted"] for one in documents(tmp_path / "out")}
+    assert found == {"r1": False, "r2": True}
+    assert "ring_buffer, tracking, interrupted, commit" in capsys.readouterr().out
+    (folder / f"r2{run_log.UNFINISHED}").unlink()  # as it is when it has ended
+    assert export(store, tmp_path / "out") == 0
+    assert not any(one["run"]["interrupted"] for one in documents(tmp_path / "out"))
+
+
 def test_what_a_run_measured_twice_is_joined(store: Path, tmp_path: Path) -> None:
     log(store, logged(), logged(invalid="late"), logged(), logged(1024, invalid="late"))
     assert export(store, tmp_path / "out") == 0
@@ -156,7 +171,7 @@ def test_a_line_that_makes_no_sense_is_named_and_costs_only_itself(
 ) -> None:
     folder = log(store, logged())
     (path,) = folder.iterdir()
-    line = {**logged(1024).as_dict(), **changes}
+    line = {**asdict(logged(1024)), **changes}
     path.write_text(json.dumps(line) + "\n{broken\n" + path.read_text())
     assert export(store, tmp_path / "out", "--verbose") == 1
     said = capsys.readouterr().err
