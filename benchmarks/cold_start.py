@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any
 
-from benchmarks.harness.processes import Task, run_fresh
+from benchmarks.harness.processes import run_fresh
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
@@ -45,15 +45,7 @@ TIMEOUT_S = 300.0
 
 @dataclass(frozen=True)
 class Starts(Trial):
-    """Starts by one way under some circumstances; gives what `_sampling.starts` gives.
-
-    Attributes:
-        strategy: the way.
-        imports: what the function imports; a key of `_sampling.IMPORTS`.
-        burst: how many are asked for at the same time.
-        ballast_mb: memory of the function beside its modules.
-        page_cache: "hot", or "dropped" before each start.
-    """
+    """Starts by one way under some circumstances, which `_sampling.starts` explains."""
 
     strategy: str
     imports: str = "http"
@@ -68,7 +60,6 @@ class Starts(Trial):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
         return f"cold_start_{self.case}"
 
     @property
@@ -83,33 +74,25 @@ class Starts(Trial):
             parts.append(self.page_cache)
         return "_".join(parts)
 
-    @property
-    def turn_s(self) -> float:  # type: ignore[override]
-        """As `Trial.turn_s`."""
-        return 0.4 + 0.06 * self.burst + 0.003 * self.ballast_mb
-
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         why = way(self.strategy).missing()
         return why and f"{self.strategy}: {why}"
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        count = turn.count(way(self.strategy).count, quick=2)
-        arguments = {**asdict(self), "name": self.strategy, "count": count}
-        del arguments["strategy"]
+        arguments = {**asdict(self), "count": turn.count(way(self.strategy).count, quick=2)}
         # Not pinned: who asks and what is started share the machine as they would.
-        found = run_fresh(Task("benchmarks.starts._sampling:starts", arguments, None), TIMEOUT_S)
-        return {part: Samples.of(samples) for part, samples in found.items()}
+        found = run_fresh("benchmarks.starts._sampling:starts", arguments, TIMEOUT_S)
+        return {part: Samples(**samples) for part, samples in found.items()}
 
 
-def _row(trial: Starts, until: str, stem: str = "") -> Row:
+def _row(trial: Starts, until: str) -> Row:
     """The row of a trial that ends at that moment."""
     simulated = way(trial.strategy).simulated
-    # An image in memory cannot be dropped: no two of the others are alike.
-    alone = simulated or trial.strategy == SPAWN or trial.page_cache != "hot"
+    # An image in memory cannot be dropped: no two of the others are alike. Nobody else dumps.
+    alone = simulated or trial.strategy == SPAWN or trial.page_cache != "hot" or until == "dump"
+    stem = "cold_start_dump" if until == "dump" else f"cold_start_phase_{until}"
     return Row(
-        name=f"{stem or STEMS[until]}_{trial.case}",
+        name=f"{STEMS.get(until, stem)}_{trial.case}",
         trial=trial,
         part=until,
         beside={} if alone else {SPAWN: (replace(trial, strategy=SPAWN), until)},
@@ -143,30 +126,30 @@ class _Starts(_Suite):
                 yield each
 
 
-class Ready(_Starts):
+class _Until(_Starts):
+    param_names = ("strategy", "imports")
+    until: str
+
+    def row(self, strategy: str, imports: str) -> Row:
+        return _row(Starts(strategy, imports), self.until)
+
+
+class Ready(_Until):
     """How long until READY is heard?"""
 
-    param_names = ("strategy", "imports")
+    until = "ready"
     tracking = (TRACKED, ("http",))
     study = (WAYS, IMPORTS)
     quick = (QUICK, ("http",))
 
-    def row(self, strategy: str, imports: str) -> Row:
-        """As `_Suite.row`."""
-        return _row(Starts(strategy, imports), "ready")
 
-
-class FirstResponse(_Starts):
+class FirstResponse(_Until):
     """How long until the first answer is heard?"""
 
-    param_names = ("strategy", "imports")
+    until = "first_response"
     tracking = (OWN, ("http",))
     study = (WAYS, IMPORTS)
     quick = (QUICK, ("http",))
-
-    def row(self, strategy: str, imports: str) -> Row:
-        """As `_Suite.row`."""
-        return _row(Starts(strategy, imports), "first_response")
 
 
 class Burst(_Starts):
@@ -181,7 +164,6 @@ class Burst(_Starts):
     study = (REAL, (4, 16), tuple(STEMS))
 
     def row(self, strategy: str, burst: int, until: str) -> Row:
-        """As `_Suite.row`."""
         return _row(Starts(strategy, burst=burst), until)
 
 
@@ -195,7 +177,6 @@ class Ballast(_Starts):
     study = (OWN, (64, 256), ("hot", "dropped"), ("ready", "first_response"))
 
     def row(self, strategy: str, ballast_mb: int, page_cache: str, until: str) -> Row:
-        """As `_Suite.row`."""
         trial = Starts(strategy, ballast_mb=ballast_mb, page_cache=page_cache)
         return _row(trial, until)
 
@@ -211,42 +192,32 @@ class Dropped(_Starts):
     study = (REAL, ("ready", "first_response"))
 
     def row(self, strategy: str, until: str) -> Row:
-        """As `_Suite.row`."""
         return _row(Starts(strategy, page_cache="dropped"), until)
-
-
-class _Phase(_Starts):
-    param_names = ("strategy", "imports")
-    phase: str
-
-    def row(self, strategy: str, imports: str) -> Row:
-        """As `_Suite.row`."""
-        return _row(Starts(strategy, imports), self.phase, f"cold_start_phase_{self.phase}")
 
 
 def _telling(phase: str) -> Axes:
     return tuple(name for name, kind in ways().items() if phase in kind.tells), IMPORTS
 
 
-class Created(_Phase):
+class Created(_Until):
     """How long until the instance's process exists?"""
 
-    phase = "created"
-    study = _telling(phase)
+    until = "created"
+    study = _telling(until)
 
 
-class Interpreter(_Phase):
+class Interpreter(_Until):
     """How long until the first line of the language runs in it?"""
 
-    phase = "interpreter"
-    study = _telling(phase)
+    until = "interpreter"
+    study = _telling(until)
 
 
-class Imported(_Phase):
+class Imported(_Until):
     """How long until its imports are done?"""
 
-    phase = "imported"
-    study = _telling(phase)
+    until = "imported"
+    study = _telling(until)
 
 
 class Dump(_Starts):
@@ -257,6 +228,4 @@ class Dump(_Starts):
     study = (IMPORTS,)
 
     def row(self, imports: str) -> Row:
-        """As `_Suite.row`."""
-        row = _row(Starts("criu", imports), "dump", "cold_start_dump")
-        return replace(row, beside={})
+        return _row(Starts("criu", imports), "dump")

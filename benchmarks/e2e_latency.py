@@ -7,8 +7,6 @@ their own, on any processor: they share the machine as they would.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from benchmarks.experiments.base import _Experiment
 from benchmarks.harness import registry
 
@@ -19,13 +17,8 @@ def _classes() -> dict[str, type[_Experiment]]:
         (name := each.__name__.removeprefix("_")): type(
             name, (each,), {"__module__": __name__, "__doc__": each.__doc__}
         )
-        for module in registry.modules("benchmarks.experiments").values()
-        if isinstance(module, ModuleType)
-        for each in vars(module).values()
-        if isinstance(each, type)
-        and issubclass(each, _Experiment)
-        and each.__module__ == module.__name__
-        and hasattr(each, "param_names")  # else it is a base of others
+        for each in registry.defined("benchmarks.experiments", _Experiment)
+        if hasattr(each, "param_names")  # else it is a base of others
     }
 
 

@@ -1,28 +1,29 @@
 """Messages between two processes: the ring beside everything a developer would otherwise use.
 
 A round is two fresh processes, each pinned to a processor of its own. What is measured at one size
-is measured in a row, in random order, and so is what bare C does on the same
-processors. Ratios are those of rounds.
+is measured one after the other, and so is what bare C does on the same processors. Ratios are those
+of rounds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from benchmarks import package
 from benchmarks.harness.floor import Kind, native_samples
-from benchmarks.harness.processes import Task, available_cpus, run_fresh
+from benchmarks.harness.processes import available_cpus, run_fresh
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import Trial, Turn
 from benchmarks.harness.suite import _Suite
 from benchmarks.transports import transports
-from benchmarks.transports.base import Mode, Transport
+from benchmarks.transports.base import Mode
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536)
 STREAM_SIZES = (64, 1024, 16384, 65536)
@@ -56,20 +57,16 @@ class PairTrial(Trial):
     method: str
     size_bytes: int
     mode: Mode
-    turn_s = 0.3
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
         return f"ipc{'' if self.mode == 'echo' else '_oneway'}_{self.method}_{self.size_bytes}"
 
     @property
     def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`."""
         return f"ipc_{self.mode}_{self.size_bytes}"
 
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         if len(available_cpus()) < 2:
             return "two processes need two processors, this machine gives one"
         if (way := transports().get(self.method)) is None:
@@ -81,32 +78,26 @@ class PairTrial(Trial):
         return None
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        available = available_cpus()
-        cpus = available[0], available[-1]
-        if (self.method, self.mode) in NATIVE:
-            return {"": self._native(NATIVE[self.method, self.mode], turn, cpus)}
-        way = transports().get(self.method, Transport)
-        count = way.samples if self.mode == "echo" else way.samples // CALLS_A_STREAM
-        target = "json_codec"
-        arguments: dict[str, Any] = {"size_bytes": self.size_bytes, "count": turn.count(count)}
+        cpus = available_cpus()[0], available_cpus()[-1]
+        timeout_s = TIMEOUT_S + (turn.iterations or 0) * SLOWEST_S
+        if kind := NATIVE.get((self.method, self.mode)):
+            # Of a stream as many messages as fit into a moment.
+            stream = max(200, min(200_000, (1 << 28) // self.size_bytes))
+            count = {"oneway": stream, "copy": None}.get(kind, turn.count(NATIVE_SAMPLES))
+            return {"": native_samples(kind, self.size_bytes, count, cpus, timeout_s)}
+        function = "json_codec"
+        arguments: dict[str, Any] = {"size_bytes": self.size_bytes, "count": turn.iterations}
         if self.method != CODEC:
-            target = "sample"
+            way = transports()[self.method]
+            function = "sample"
             arguments |= {
                 "way": f"{way.__module__}:{way.__qualname__}",
                 "mode": self.mode,
+                "count": turn.count(way.samples // (1 if self.mode == "echo" else CALLS_A_STREAM)),
                 "server_cpu": cpus[1],
             }
-        task = Task(f"benchmarks.transports.sampling:{target}", arguments, cpus[0])
-        timeout_s = TIMEOUT_S + (turn.iterations or 0) * SLOWEST_S
-        return {"": Samples.of(run_fresh(task, timeout_s))}
-
-    def _native(self, kind: Kind, turn: Turn, cpus: tuple[int, int]) -> Samples:
-        if self.mode == "echo":
-            count = turn.count(NATIVE_SAMPLES)
-        else:  # as many messages as fit into a moment
-            count = max(200, min(200_000, (1 << 28) // self.size_bytes))
-        return native_samples(kind, self.size_bytes, count, cpus, TIMEOUT_S)
+        target = f"benchmarks.transports.sampling:{function}"
+        return {"": Samples(**run_fresh(target, arguments, timeout_s, cpus[0]))}
 
 
 def _methods(mode: Mode, selection: Selection) -> tuple[str, ...]:
@@ -119,34 +110,29 @@ def _methods(mode: Mode, selection: Selection) -> tuple[str, ...]:
     )
 
 
+STREAMS, COPIES = _methods("sink", Selection.STUDY), (FLOOR, "floor_copy")
+
+
 class _Messages(_Suite):
     category = "ipc"
     param_names = ("method", "payload_size_bytes")
     mode: ClassVar[Mode]
 
     def row(self, method: str, payload_size_bytes: int) -> Row:
-        """As `_Suite.row`."""
         way = transports().get(method)
         partners = {} if method == FLOOR else {"floor": FLOOR}
         if way is not None and method not in (RING, IN_PLACE):
             partners |= {"ring": RING, "ring_zero_copy": IN_PLACE}
         trial = PairTrial(method, payload_size_bytes, self.mode)
-        streams = self.mode == "sink"
-
-        def told(rounds: Sequence[Samples]) -> dict[str, float]:
-            return _told(rounds, payload_size_bytes if streams else None)
-
+        streamed_bytes = payload_size_bytes if self.mode == "sink" else None
         return Row(
             name=trial.name,
             trial=trial,
             part="",
-            beside={
-                key: (PairTrial(other, payload_size_bytes, self.mode), "")
-                for key, other in partners.items()
-            },
+            beside={key: (replace(trial, method=each), "") for key, each in partners.items()},
             facts={"wait": way.wait if way else "spin"},
-            told=told,
-            message_bytes=payload_size_bytes if streams else None,
+            told=partial(_told, streamed_bytes=streamed_bytes),
+            message_bytes=streamed_bytes,
         )
 
 
@@ -203,7 +189,7 @@ class OneWay(_Messages):
 
     mode = "sink"
     tracking = ((*_methods("sink", Selection.TRACKING), FLOOR), TRACKED_SIZES)
-    study = ((*_methods("sink", Selection.STUDY), FLOOR, "floor_copy"), STREAM_SIZES)
+    study = ((*STREAMS, *COPIES), STREAM_SIZES)
     quick = ((*_methods("sink", Selection.QUICK), FLOOR), (64,))
 
 
@@ -211,14 +197,7 @@ class Bulk(_Messages):
     """As `OneWay`, of messages of a MiB and more, by the methods that are made for those."""
 
     mode = "sink"
-    study = (
-        (
-            *(name for name in _methods("sink", Selection.STUDY) if transports()[name].bulk),
-            FLOOR,
-            "floor_copy",
-        ),
-        BULK_SIZES,
-    )
+    study = ((*(name for name in STREAMS if transports()[name].bulk), *COPIES), BULK_SIZES)
 
 
 @dataclass(frozen=True)
@@ -226,22 +205,18 @@ class IdleTrial(Trial):
     """A consumer that waits in one way."""
 
     wait: str
-    turn_s = IDLE_S + 0.1
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
         return f"ipc_idle_{self.wait}"
 
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         return package.lacks(package.ring)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        arguments: dict[str, Any] = {"wait": self.wait, "seconds": IDLE_S}
-        task = Task("benchmarks.transports.sampling:idle", arguments, available_cpus()[-1])
-        return {"": Samples.of(run_fresh(task, TIMEOUT_S))}
+        arguments, cpu = {"wait": self.wait, "seconds": IDLE_S}, available_cpus()[-1]
+        found = run_fresh("benchmarks.transports.sampling:idle", arguments, TIMEOUT_S, cpu)
+        return {"": Samples(**found)}
 
 
 class Idle(_Suite):
@@ -256,6 +231,5 @@ class Idle(_Suite):
     study = (("spin", "adaptive", "yield", "park"),)
 
     def row(self, wait: str) -> Row:
-        """As `_Suite.row`."""
         trial = IdleTrial(wait)
         return Row(name=trial.name, trial=trial, part="")

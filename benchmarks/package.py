@@ -21,11 +21,10 @@ where a commit lacks the thing itself.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from aetherless_py.channel import Channel
@@ -33,13 +32,13 @@ if TYPE_CHECKING:
     from aetherless_py.shm.side import Wait
     from aetherless_py.start.base import Function, Strategy
 
+_NO_STRATEGIES = "no start strategies"
 COMMAND = (sys.executable, "-P", "-m", "aetherless_py.cli")
 
 
 def ring() -> type[RingBuffer]:
     """The ring."""
-    found: type[RingBuffer] = _imported("aetherless_py.shm", "no ring").RingBuffer
-    return found
+    return cast("type[RingBuffer]", _found("shm", "RingBuffer", "no ring"))
 
 
 def consumer(ring: RingBuffer, wait: Wait) -> Consumer:
@@ -52,14 +51,12 @@ def consumer(ring: RingBuffer, wait: Wait) -> Consumer:
 
 def crc32() -> Callable[[bytes], int]:
     """The ring's checksum."""
-    found: Callable[[bytes], int] = _imported("aetherless_py.shm.checksum", "no checksum").crc32
-    return found
+    return cast("Callable[[bytes], int]", _found("shm.checksum", "crc32", "no checksum"))
 
 
 def channel() -> type[Channel]:
     """The channel."""
-    found: type[Channel] = _imported("aetherless_py.channel", "no channel").Channel
-    return found
+    return cast("type[Channel]", _found("channel", "Channel", "no channel"))
 
 
 def strategies() -> list[str]:
@@ -77,45 +74,43 @@ def strategies() -> list[str]:
 
 def warm_pool(source: Strategy, size: int) -> Strategy:
     """A pool of so many instances by that strategy, however long each takes."""
-    pool = _imported("aetherless_py.start.pool", "no warm pool").WarmPool
-    made: Strategy = pool(source, size=size, restore_timeout_ms=None)
-    return made
+    pool = _found("start.pool", "WarmPool", "no warm pool")
+    return cast("Strategy", pool(source, size=size, restore_timeout_ms=None))
 
 
 def function(**fields: Any) -> Function:
     """What instances are made of."""
-    kind = _imported("aetherless_py.start.base", "no start strategies").Function
-    made: Function = kind(**fields)
-    return made
+    return cast("Function", _found("start.base", "Function", _NO_STRATEGIES)(**fields))
 
 
 def errors() -> Any:
     """The module of errors."""
-    return _imported("aetherless_py.errors", "no errors of its own")
+    return _found("errors", None, "no errors of its own")
 
 
 def strategy(name: str) -> Strategy:
     """The start strategy of that name, not yet prepared."""
     try:
-        found: Strategy = _imported("aetherless_py.start", "no start strategies").strategy(name)
+        return cast("Strategy", _found("start", "strategy", _NO_STRATEGIES)(name))
     except ValueError as error:
         raise NotImplementedError(f"this commit's package has {error}") from None
-    return found
 
 
 def command() -> Any:
     """The module of the command line that serves functions, which `COMMAND` runs."""
-    return _imported("aetherless_py.cli", "no command that serves functions")
+    return _found("cli", None, "no command that serves functions")
 
 
 def tail_calls() -> type[Exception]:
     """What comes of a chain of functions (`x-aether-next`) that cannot be gone on with."""
-    return _error("ChainError", "no tail calls")
+    return cast("type[Exception]", _found("errors", "ChainError", "no tail calls"))
 
 
 def executables() -> type[Exception]:
     """What comes of an executable behind the gateway that does not answer."""
-    return _error("UpstreamError", "no executables behind its gateway")
+    return cast(
+        "type[Exception]", _found("errors", "UpstreamError", "no executables behind its gateway")
+    )
 
 
 def lacks(find: Callable[[], object]) -> str | None:
@@ -127,15 +122,12 @@ def lacks(find: Callable[[], object]) -> str | None:
     return None
 
 
-def _imported(module: str, without: str) -> Any:
+def _found(module: str, name: str | None, without: str) -> Any:
+    """A module of the package, or what has that name in it."""
     try:
-        return importlib.import_module(module)
+        found = importlib.import_module(f"aetherless_py.{module}")
     except ImportError as error:
         raise NotImplementedError(f"this commit's package has {without}: {error}") from None
-
-
-def _error(name: str, without: str) -> type[Exception]:
-    found: type[Exception] | None = getattr(errors(), name, None)
-    if found is None:
+    if name and not hasattr(found, name):
         raise NotImplementedError(f"this commit's package has {without}")
-    return found
+    return getattr(found, name) if name else found

@@ -3,9 +3,9 @@
 These figures are what the ring's own code costs, with warm caches and nobody at the other end.
 They are no latency between processes.
 
-A round is a fresh process pinned to the last processor. Messages of up to 4 KiB take not much
-longer than reading the clock does, so they are timed in blocks, whose means have no tail
-percentiles; larger ones are timed one by one.
+A round is a fresh process pinned to the last processor, which samples for 50 ms. Messages of up to
+4 KiB take not much longer than reading the clock does, so they are timed in blocks, whose means
+have no tail percentiles; larger ones are timed one by one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import package
 from benchmarks.harness.floor import native_samples
 from benchmarks.harness.payload import payload_of
-from benchmarks.harness.processes import Task, available_cpus, run_fresh
+from benchmarks.harness.processes import available_cpus, run_fresh
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Trial, Turn
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536)
 NATIVE = "floor"  # the control: the same in bare C
-SAMPLES = 300
-NATIVE_MESSAGES = 400_000  # in all; less of large ones
 TIMEOUT_S = 60.0
 
 
@@ -41,35 +39,29 @@ class RingTrial(Trial):
 
     operation: str
     size_bytes: int
-    turn_s = 0.2
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """As `Trial.name`."""
         return f"ring_buffer_{self.operation}_{self.size_bytes}"
 
     @property
     def group(self) -> str:  # type: ignore[override]
-        """As `Trial.group`: all operations of one size."""
         return f"ring_buffer_{self.size_bytes}"
 
     def missing(self) -> str | None:
-        """As `Trial.missing`."""
         return None if self.operation == NATIVE else package.lacks(package.ring)
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        cpu = available_cpus()[-1]
         if self.operation == NATIVE:
-            messages = max(2_000, NATIVE_MESSAGES // max(1, self.size_bytes // 64))
-            return {"": native_samples("same", self.size_bytes, messages, (cpu, cpu), TIMEOUT_S)}
-        arguments = {
-            "operation": self.operation,
-            "size_bytes": self.size_bytes,
-            "count": turn.count(SAMPLES),
-        }
-        task = Task("benchmarks.ring_operations:sample", arguments, cpu)
-        return {"": Samples.of(run_fresh(task, TIMEOUT_S))}
+            cpu = available_cpus()[-1]
+            return {"": native_samples("same", self.size_bytes, None, (cpu, cpu), TIMEOUT_S)}
+        return _sampled("sample", turn, operation=self.operation, size_bytes=self.size_bytes)
+
+
+def _sampled(function: str, turn: Turn, **arguments: Any) -> Mapping[str, Samples]:
+    arguments["count"] = turn.iterations
+    target = f"benchmarks.ring_operations:{function}"
+    return {"": Samples(**run_fresh(target, arguments, TIMEOUT_S, available_cpus()[-1]))}
 
 
 class Latency(_Suite):
@@ -88,16 +80,17 @@ class Latency(_Suite):
     """
 
     category = "ring_buffer"
+    version = "4"
     param_names = ("operation", "payload_size_bytes")
     tracking = study = ((*OPERATIONS, NATIVE), SIZES)
     quick = ((*OPERATIONS, NATIVE), (64, 4096))
 
     def row(self, operation: str, payload_size_bytes: int) -> Row:
-        """As `_Suite.row`."""
+        trial = RingTrial(operation, payload_size_bytes)
         native = RingTrial(NATIVE, payload_size_bytes), ""
         return Row(
-            name=f"ring_buffer_{operation}_{payload_size_bytes}",
-            trial=RingTrial(operation, payload_size_bytes),
+            name=trial.name,
+            trial=trial,
             part="",
             beside={"floor": native} if operation.startswith("roundtrip") else {},
             message_bytes=payload_size_bytes if operation == "many" else None,
@@ -108,13 +101,9 @@ class DequeTrial(Trial):
     """The interpreter's own cost."""
 
     name = "ring_buffer_deque"
-    turn_s = 0.2
 
     def run(self, turn: Turn) -> Mapping[str, Samples]:
-        """As `Trial.run`."""
-        arguments = {"count": turn.count(SAMPLES)}
-        task = Task("benchmarks.ring_operations:sample_deque", arguments, available_cpus()[-1])
-        return {"": Samples.of(run_fresh(task, TIMEOUT_S))}
+        return _sampled("sample_deque", turn)
 
 
 class Interpreter(_Suite):
@@ -124,11 +113,11 @@ class Interpreter(_Suite):
     """
 
     category = "ring_buffer"
+    version = "4"
     param_names = ("operation",)
     tracking = study = (("deque",),)
 
     def row(self, operation: str) -> Row:
-        """As `_Suite.row`."""
         return Row(name=f"ring_buffer_{operation}", trial=DequeTrial(), part="")
 
 
@@ -175,12 +164,7 @@ class Timed:
 
 @functools.cache
 def _kept(size_bytes: int) -> tuple[Producer, Consumer, bytes]:
-    """This process's ring, made once, and the payload of that size."""
-    return *_ends(), payload_of(size_bytes)
-
-
-@functools.cache
-def _ends() -> tuple[Producer, Consumer]:
+    """A ring of this process's, made once, and the payload of that size."""
     ring = package.ring().create(CAPACITY_BYTES)
     ring.unlink()  # nobody else attaches: nothing is left however this process ends
-    return ring.producer(), ring.consumer()
+    return ring.producer(), ring.consumer(), payload_of(size_bytes)

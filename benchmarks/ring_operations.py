@@ -5,16 +5,16 @@ An operation is an entry of `OPERATIONS`: the suite finds it there.
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import package
 from benchmarks.harness.clock import clock_cost_ns
 from benchmarks.harness.payload import payload_of
-from benchmarks.harness.sampler import Operation, sample_each
+from benchmarks.harness.sampler import sample_each
 from benchmarks.harness.samples import Samples
 
 if TYPE_CHECKING:
@@ -32,116 +32,71 @@ def batch_size(size_bytes: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Timed:
-    """What moves `number` messages, with what goes around it outside the timed part.
+class Operation:
+    """A statement that moves one message, or `number` of them, and what goes before a sample."""
 
-    Each loops by itself: a call of Python's around every message would cost as much as the ring.
-    """
-
-    operation: Operation
-    before: Operation = lambda: None
-    after: Operation = lambda: None
+    statement: str
+    before: str = "pass"
+    moves_many: bool = False
+    checksum: bool = True
 
 
-def _write(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    write = producer.write
-
-    def operation() -> None:
-        for _ in repeat(None, number):
-            write(payload)
-
-    return _Timed(operation, after=lambda: consumer.read_many(number))
-
-
-def _read(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    read = consumer.read
-
-    def operation() -> None:
-        for _ in repeat(None, number):
-            read()
-
-    return _Timed(operation, before=lambda: producer.write_many([payload] * number))
-
-
-def _roundtrip(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    write, read = producer.write, consumer.read
-
-    def operation() -> None:
-        for _ in repeat(None, number):
-            write(payload)
-            read()
-
-    return _Timed(operation)
-
-
-def _roundtrip_zero_copy(
-    producer: Producer, consumer: Consumer, payload: bytes, number: int
-) -> _Timed:
-    size = len(payload)
-    reserve, commit = producer.reserve, producer.commit
-    peek, release = consumer.peek, consumer.release
-
-    def operation() -> None:
-        for _ in repeat(None, number):
-            reserve(size)[:] = payload
-            commit()
-            peek()
-            release()
-
-    return _Timed(operation)
-
-
-def _checksum(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    crc32 = package.crc32()
-
-    def operation() -> None:
-        for _ in repeat(None, number):
-            crc32(payload)
-
-    return _Timed(operation)
-
-
-def _many(producer: Producer, consumer: Consumer, payload: bytes, number: int) -> _Timed:
-    payloads = [payload] * number
-
-    def operation() -> None:
-        producer.write_many(payloads)
-        consumer.read_many(number)
-
-    return _Timed(operation)
-
-
-OPERATIONS: dict[str, Callable[[Producer, Consumer, bytes, int], _Timed]] = {
-    "write": _write,
-    "read": _read,
-    "roundtrip": _roundtrip,
-    "roundtrip_zero_copy": _roundtrip_zero_copy,
-    "roundtrip_unchecked": _roundtrip,
-    "checksum": _checksum,
-    "many": _many,
+# Methods that the statements call.
+_PRODUCERS = ("write", "write_many", "reserve", "commit")
+_CONSUMERS = ("read", "try_read", "read_many", "peek", "release")
+_WRITE_READ = "write(payload); read()"
+OPERATIONS = {
+    "write": Operation("write(payload)", before="[*iter(try_read, None)]"),
+    "read": Operation("read()", before="write_many(payloads)"),
+    "roundtrip": Operation(_WRITE_READ),
+    "roundtrip_zero_copy": Operation("reserve(size)[:] = payload; commit(); peek(); release()"),
+    "roundtrip_unchecked": Operation(_WRITE_READ, checksum=False),
+    "checksum": Operation("crc32(payload)"),
+    "many": Operation("write_many(payloads); read_many(number)", moves_many=True),
 }
 
 
-def sample_deque(count: int) -> dict[str, Any]:
+def sample_deque(count: int | None) -> Samples:
     """Samples `deque.append` and `deque.popleft`, the cheapest pair of calls that puts and takes.
 
     Args:
-        count: how many samples.
-
-    Returns:
-        `Samples` as a dict.
+        count: as `sample_each`.
     """
-    cost_ns = clock_cost_ns()
     queue: deque[bytes] = deque()
-    put, take, payload = queue.append, queue.popleft, payload_of(64)
+    names = {"put": queue.append, "take": queue.popleft, "payload": payload_of(64)}
+    return _sampled(Operation("put(payload); take()"), count, BLOCK, names)
 
-    def operation() -> None:
-        for _ in repeat(None, BLOCK):
-            put(payload)
-            take()
 
-    samples = sample_each(operation, count, WARMUP, number=BLOCK)
-    return Samples(durations_ns=samples, number=BLOCK, clock_cost_ns=cost_ns).as_dict()
+def sample(operation: str, size_bytes: int, count: int | None) -> Samples:
+    """Proves the ring right, then samples one operation.
+
+    Args:
+        operation: a key of `OPERATIONS`.
+        size_bytes: of the payload.
+        count: as `sample_each`.
+    """
+    chosen = OPERATIONS[operation]
+    payload = payload_of(size_bytes)
+    in_blocks = size_bytes <= LARGEST_IN_BLOCKS or chosen.moves_many
+    number = batch_size(size_bytes) if in_blocks else 1
+    with package.ring().create(CAPACITY_BYTES, checksum=chosen.checksum) as ring:
+        ring.unlink()  # nobody else attaches: nothing is left however this process ends
+        producer, consumer = ring.producer(), ring.consumer()
+        _prove(producer, consumer, payload)
+        names: dict[str, Any] = {"crc32": package.crc32(), "size": size_bytes, "number": number}
+        names |= {"payload": payload, "payloads": [payload] * number}
+        for side, methods in ((producer, _PRODUCERS), (consumer, _CONSUMERS)):
+            names |= {name: getattr(side, name) for name in methods}
+        return _sampled(chosen, count, number, names)
+
+
+def _sampled(
+    chosen: Operation, count: int | None, number: int, names: Mapping[str, Any]
+) -> Samples:
+    cost_ns = clock_cost_ns()
+    loops = 1 if chosen.moves_many else number
+    samples = sample_each(chosen.statement, count, WARMUP, number, loops, chosen.before, names)
+    return Samples(durations_ns=samples, number=number, clock_cost_ns=cost_ns)
 
 
 def _must(holds: bool) -> None:
@@ -151,9 +106,6 @@ def _must(holds: bool) -> None:
 
 def _prove(producer: Producer, consumer: Consumer, payload: bytes) -> None:
     """Every way through the ring gives the payload back, more than once around it."""
-    import zlib
-
-    crc32 = package.crc32()
     for _ in range(2 * CAPACITY_BYTES // len(payload) // 3):
         producer.write(payload)
         _must(consumer.read() == payload)
@@ -166,29 +118,4 @@ def _prove(producer: Producer, consumer: Consumer, payload: bytes) -> None:
         if len(payload) < 4096:
             break
     _must(consumer.try_read() is None)
-    _must(crc32(payload) == zlib.crc32(payload))
-
-
-def sample(operation: str, size_bytes: int, count: int) -> dict[str, Any]:
-    """Proves the ring right, then samples one operation.
-
-    Args:
-        operation: a key of `OPERATIONS`.
-        size_bytes: of the payload.
-        count: how many samples.
-
-    Returns:
-        `Samples` as a dict.
-    """
-    cost_ns = clock_cost_ns()
-    payload = payload_of(size_bytes)
-    in_blocks = size_bytes <= LARGEST_IN_BLOCKS
-    number = batch_size(size_bytes) if in_blocks or operation == "many" else 1
-    checksum = operation != "roundtrip_unchecked"
-    with package.ring().create(CAPACITY_BYTES, checksum=checksum) as ring:
-        ring.unlink()  # nobody else attaches: nothing is left however this process ends
-        producer, consumer = ring.producer(), ring.consumer()
-        _prove(producer, consumer, payload)
-        timed = OPERATIONS[operation](producer, consumer, payload, number)
-        samples = sample_each(timed.operation, count, WARMUP, timed.before, timed.after, number)
-    return Samples(durations_ns=samples, number=number, clock_cost_ns=cost_ns).as_dict()
+    _must(package.crc32()(payload) == zlib.crc32(payload))

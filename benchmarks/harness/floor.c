@@ -4,7 +4,7 @@
  *   floor bounce|pingpong|oneway|same|copy SIZE_BYTES COUNT CPU_A CPU_B
  *
  * Prints one number a line, in ns: for bounce and pingpong each round trip, for oneway, same and
- * copy the mean time a message of each of 20 equal parts.
+ * copy the mean time a message of each of 20, 200 and 200 equal parts.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -22,6 +22,7 @@
 
 #define LARGEST_BYTES (UINT64_C(1) << 24)
 #define PARTS 20
+#define PARTS_OF_ONE 200 /* of what one process does: short, so that few of them are interrupted */
 
 typedef struct {
     _Alignas(128) _Atomic uint64_t head;
@@ -206,8 +207,8 @@ static void same(size_t size, long count, int cpu) {
     unsigned char *message = message_of(size, 0xAB), *copy = message_of(size, 0);
     pin(cpu);
     side out = open_side(shared, size), in = open_side(shared, size);
-    long part = count / PARTS;
-    for (long p = 0; p <= PARTS; p++) {
+    long part = count / PARTS_OF_ONE;
+    for (long p = 0; p <= PARTS_OF_ONE; p++) {
         uint64_t began = now_ns();
         for (long i = 0; i < part; i++) {
             put(&out, message, size, 0);
@@ -222,9 +223,9 @@ static void copy(size_t size, long count, int cpu) {
     /* Into ever new places of a buffer as large as a ring, as messages are. */
     unsigned char *message = message_of(size, 0xAB), *ring = shared_memory(ring_bytes + size);
     pin(cpu);
-    long part = count / PARTS;
+    long part = count / PARTS_OF_ONE;
     uint64_t at = 0;
-    for (long p = 0; p <= PARTS; p++) {
+    for (long p = 0; p <= PARTS_OF_ONE; p++) {
         uint64_t began = now_ns();
         for (long i = 0; i < part; i++) {
             memcpy(ring + at, message, size);
@@ -244,7 +245,9 @@ int main(int argc, char **argv) {
     size_t size = strtoul(argv[2], NULL, 10);
     long count = strtol(argv[3], NULL, 10);
     int cpu_a = atoi(argv[4]), cpu_b = atoi(argv[5]);
-    int parts = strcmp(argv[1], "bounce") && strcmp(argv[1], "pingpong") ? PARTS : 1;
+    int parts = 1;
+    if (!strcmp(argv[1], "oneway")) parts = PARTS;
+    if (!strcmp(argv[1], "same") || !strcmp(argv[1], "copy")) parts = PARTS_OF_ONE;
     if (size < 1 || size > LARGEST_BYTES || count < parts) {
         fprintf(stderr, "floor: SIZE must be 1 to %llu, COUNT at least %d\n",
                 (unsigned long long)LARGEST_BYTES, parts);

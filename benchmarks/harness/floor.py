@@ -19,7 +19,7 @@ SOURCE = Path(__file__).with_name("floor.c")
 
 
 def native_samples(
-    kind: Kind, size_bytes: int, count: int, cpus: tuple[int, int], timeout_s: float
+    kind: Kind, size_bytes: int, count: int | None, cpus: tuple[int, int], timeout_s: float
 ) -> Samples:
     """Measures one floor in two fresh processes, one on each processor, that only spin.
 
@@ -28,18 +28,20 @@ def native_samples(
             out, in and out again; "oneway", a stream of messages; "same", in and out in one
             process on the first processor; "copy", into memory of the first processor.
         size_bytes: of a message; bounce ignores it.
-        count: round trips, or messages.
+        count: round trips, or messages; None for what one process moves in some 50 ms.
         cpus: the processors.
         timeout_s: the watchdog's.
 
     Returns:
-        Each round trip, or 20 means of one message for the last three. The clock is C's, whose
-        cost is not measured.
+        Each round trip; 20 means of one message for a stream, 200 for what one process does. The
+        clock is C's, whose cost is not measured.
 
     Raises:
         NotImplementedError: no C compiler.
         RuntimeError: the program failed.
     """
+    if count is None:  # about 4 ns a message, and 1 ns for each 50 bytes of it
+        count = 50_000_000 // (4 + size_bytes // 50)
     command = [compiled(SOURCE), kind, str(size_bytes), str(count), str(cpus[0]), str(cpus[1])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
@@ -48,7 +50,5 @@ def native_samples(
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
     durations_ns = [float(each) for each in done.stdout.split()]
-    is_single = kind in ("bounce", "pingpong")
-    return Samples(
-        durations_ns=durations_ns, number=1 if is_single else max(2, count // len(durations_ns))
-    )
+    number = 1 if kind in ("bounce", "pingpong") else max(2, count // len(durations_ns))
+    return Samples(durations_ns=durations_ns, number=number)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.harness.statistics import enough_beyond, middle, nearest_rank
+from benchmarks.harness.statistics import Floats, enough_beyond, middle, nearest_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +25,21 @@ class LatencyMetrics:
     std_dev_ns: float
 
     @classmethod
-    def from_samples(
-        cls, samples_ns: Sequence[float] | NDArray[np.float64], tails: bool = True
-    ) -> Self:
+    def from_samples(cls, samples_ns: Sequence[float] | Floats) -> Self:
+        """As `from_ordered`, in whatever order they are."""
+        return cls.from_ordered(np.sort(np.asarray(samples_ns, dtype=np.float64)))
+
+    @classmethod
+    def from_ordered(cls, ordered: Floats, tails: bool = True) -> Self:
         """Computes the metrics.
 
         Args:
-            samples_ns: durations in ns, one dimension, at least one.
+            ordered: durations in ns, in ascending order, one dimension, at least one.
             tails: whether samples are single operations; means of blocks have no tails.
 
         Raises:
             ValueError: no samples, or one that is negative or not finite.
         """
-        return cls.from_ordered(np.sort(np.asarray(samples_ns, dtype=np.float64)), tails)
-
-    @classmethod
-    def from_ordered(cls, ordered: NDArray[np.float64], tails: bool = True) -> Self:
-        """As `from_samples`, of samples in ascending order."""
         if ordered.ndim != 1 or len(ordered) == 0:
             raise ValueError("no samples: nothing was measured")
         if not math.isfinite(ordered[-1]) or ordered[0] < 0:  # where NaN is sorted to, too
@@ -70,36 +67,3 @@ class LatencyMetrics:
         """The metrics in the standard JSON's form, without those that are None."""
         values = ((key, getattr(self, key)) for key in self.__slots__)
         return {key: value for key, value in values if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class ThroughputMetrics:
-    """How much went through in how long."""
-
-    messages_per_sec: float
-    bytes_per_sec: float
-    total_messages: int
-    total_bytes: int
-    duration_ns: float
-
-    @classmethod
-    def from_totals(cls, total_messages: int, total_bytes: int, duration_ns: float) -> Self:
-        """Computes the rates.
-
-        Raises:
-            ValueError: nothing was sent, or in no time.
-        """
-        if total_messages < 1 or total_bytes < 0 or not duration_ns > 0:
-            raise ValueError(f"{total_messages} messages in {duration_ns} ns give no rate")
-        seconds = duration_ns / 1e9
-        return cls(
-            messages_per_sec=total_messages / seconds,
-            bytes_per_sec=total_bytes / seconds,
-            total_messages=total_messages,
-            total_bytes=total_bytes,
-            duration_ns=duration_ns,
-        )
-
-    def as_dict(self) -> dict[str, float]:
-        """The metrics in the standard JSON's form."""
-        return asdict(self)

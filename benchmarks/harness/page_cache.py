@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 
 DROP = Path("/proc/sys/vm/drop_caches")
-_CLEAN_PAGES = "1"
 _ONLY_IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs", "hugetlbfs")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -25,16 +24,15 @@ def missing() -> str | None:
 def drop() -> None:
     """Empties it, as far as nobody uses it: what a process has mapped stays."""
     os.sync()
-    DROP.write_text(_CLEAN_PAGES)
+    DROP.write_text("1")  # clean pages
 
 
 def is_behind(folder: Path) -> bool:
     """Whether what lies in the folder is on a file system behind the page cache, not in it."""
     at = folder.resolve()
     kinds = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
-    while at not in kinds and at != at.parent:
-        at = at.parent
-    return kinds.get(at) not in _ONLY_IN_MEMORY
+    kind = next((kinds[each] for each in (at, *at.parents) if each in kinds), None)
+    return kind not in _ONLY_IN_MEMORY
 
 
 def cached_bytes(path: Path) -> int:

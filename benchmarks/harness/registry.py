@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 
 @functools.cache
@@ -31,27 +33,26 @@ def modules(package: str) -> dict[str, ModuleType | str]:
     return found
 
 
-def classes(package: str, kind: type) -> dict[str, type]:
-    """The classes of a registry by their attribute `name`, each from the module that defines it.
+def defined(package: str, kind: type) -> Iterator[type[Any]]:
+    """The classes of that kind that a registry's modules define."""
+    for module in modules(package).values():
+        for value in vars(module).values() if isinstance(module, ModuleType) else ():
+            own = isinstance(value, type) and value.__module__ == getattr(module, "__name__", "")
+            if own and issubclass(value, kind):
+                yield value
 
-    Args:
-        package: the registry's full name.
-        kind: what they are subclasses of.
+
+def classes(package: str, kind: type) -> dict[str, type[Any]]:
+    """The classes of a registry by their attribute `name`, which each has of its own.
 
     Raises:
         ValueError: two have the same name.
     """
-    found: dict[str, type] = {}
-    for module in modules(package).values():
-        for value in vars(module).values() if isinstance(module, ModuleType) else ():
-            own = isinstance(value, type) and value.__module__ == getattr(module, "__name__", "")
-            if (
-                not own
-                or not issubclass(value, kind)
-                or not isinstance(name := vars(value).get("name"), str)
-            ):
-                continue
-            if name in found:
-                raise ValueError(f"{found[name]} and {value} are both called {name}")
+    found: dict[str, type[Any]] = {}
+    for value in defined(package, kind):
+        name = vars(value).get("name")
+        if name in found:
+            raise ValueError(f"{found[name]} and {value} are both called {name}")
+        if isinstance(name, str):
             found[name] = value
     return found

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from benchmarks.harness.metrics import LatencyMetrics, ThroughputMetrics
+from benchmarks.harness.metrics import LatencyMetrics
 from benchmarks.harness.run import Run
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.statistics import Floats, median, middle
-from benchmarks.harness.warnings import Warning, shared_out, warnings_of
+from benchmarks.harness.warnings import shared_out, warnings_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -68,7 +68,7 @@ class Result:
         if len(kinds) != 1:
             raise ValueError(f"{self.name}: rounds sampled in different ways: {sorted(kinds)}")
 
-    @property
+    @functools.cached_property
     def medians_ns(self) -> list[float]:
         """The median of each round: what comparisons take for independent."""
         if len(self.rounds) == 1:
@@ -92,20 +92,26 @@ class Result:
         return LatencyMetrics.from_ordered(self._ordered_ns, tails=self.number == 1)
 
     @property
-    def warnings(self) -> tuple[Warning, ...]:
+    def warnings(self) -> list[str]:
         """What makes it doubtful."""
-        return warnings_of(self.rounds, self._ordered_ns)
+        return warnings_of(self.rounds, self.medians_ns, self._ordered_ns)
 
     @property
-    def throughput(self) -> ThroughputMetrics | None:
-        """Messages and bytes a second, where that means something."""
+    def throughput(self) -> dict[str, float] | None:
+        """Messages and bytes a second in the standard JSON's form, where that means something."""
         if self.message_bytes is None:
             return None
         duration_ns = sum(sum(each.durations_ns) * each.number for each in self.rounds)
         if not duration_ns:
             return None
-        messages = self.operations
-        return ThroughputMetrics.from_totals(messages, messages * self.message_bytes, duration_ns)
+        messages, seconds = self.operations, duration_ns / 1e9
+        return {
+            "messages_per_sec": messages / seconds,
+            "bytes_per_sec": messages * self.message_bytes / seconds,
+            "total_messages": messages,
+            "total_bytes": messages * self.message_bytes,
+            "duration_ns": duration_ns,
+        }
 
     def joined(self, other: Self) -> Self:
         """This result with another one's rounds behind its own.
@@ -134,25 +140,25 @@ class Result:
         Args:
             warnings: what is left to be said of this result alone; None for all.
         """
-        samples = sum(len(each.durations_ns) for each in self.rounds)
+        counts = [len(each.durations_ns) for each in self.rounds]
+        # Where they have equally many, and a round is a process.
+        is_told = self.processes == len(counts) and len({*counts}) == 1
         costs = [each.clock_cost_ns for each in self.rounds if each.clock_cost_ns is not None]
-        if warnings is None:
-            warnings = [each.text for each in self.warnings]
         own = {
             "benchmark": self.benchmark,
             "commit": self.run.commit,
             "selection": self.run.selection,
             "sampling": self.rounds[0].sampling,
-            "samples": samples,
+            "samples": sum(counts),
             "number": self.number,
             "processes": self.processes,
-            "samples_per_process": self._samples_per_process(),
+            "samples_per_process": counts[0] if is_told else None,
             "round_medians_ns": self.medians_ns,
             "turns": list(self.turns),
             "clock_cost_ns": median(costs) if costs else None,
             "environment": dict(self.run.environment),
             "invalid": self.invalid,
-            "warnings": list(warnings),
+            "warnings": self.warnings if warnings is None else warnings,
         }
         # Others' parameters may be called as what stands here.
         parameters = {
@@ -166,16 +172,12 @@ class Result:
             "metadata": {**parameters, **self.facts, **own},
         }
         if throughput := self.throughput:
-            standard["throughput"] = throughput.as_dict()
+            standard["throughput"] = throughput
         return standard
-
-    def as_dict(self) -> dict[str, Any]:
-        """With all samples, as JSON takes it: a line of the run log."""
-        return asdict(self)
 
     @staticmethod
     def of(found: Mapping[str, Any]) -> Result:
-        """From what `as_dict` gave, by way of JSON.
+        """From what `asdict` gave, by way of JSON: a line of the run log.
 
         Raises:
             ValueError: it is something else.
@@ -188,11 +190,6 @@ class Result:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "all of it"
             raise ValueError(f"{where}: {first['msg']}") from None
-
-    def _samples_per_process(self) -> int | None:
-        """Where they have equally many, and a round is a process."""
-        counts = {len(each.durations_ns) for each in self.rounds}
-        return counts.pop() if self.processes == len(self.rounds) and len(counts) == 1 else None
 
     @functools.cached_property
     def _ordered_ns(self) -> Floats:
@@ -225,13 +222,9 @@ def document(results: Sequence[Result]) -> Document:
         "benchmark_suite": SUITE,
         "version": VERSION,
         "timestamp": timestamp_of(min(each.run.started_at_ms for each in results)),
-        "system_info": run.machine.as_dict(),
+        "system_info": asdict(run.machine),
         "run": {
-            "id": run.id,
-            "commit": run.commit,
-            "selection": run.selection,
-            "seed": run.seed,
-            "rounds": run.rounds,
+            **{key: getattr(run, key) for key in ("id", "commit", "selection", "seed", "rounds")},
             "interrupted": any(each.run.interrupted for each in results),
         },
         "warnings": [*of_runs, *shared],
@@ -241,9 +234,8 @@ def document(results: Sequence[Result]) -> Document:
 
 def timestamp_of(milliseconds: int) -> str:
     """RFC 3339 in UTC, with Z; milliseconds only where there are any."""
-    seconds, rest = divmod(milliseconds, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC).isoformat()[: len("2025-12-27T12:34:56")]
-    return f"{moment}.{rest:03d}Z" if rest else f"{moment}Z"
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds" if milliseconds % 1000 else "seconds") + "Z"
 
 
 def _must_agree(what: str, first: object, second: object) -> None:

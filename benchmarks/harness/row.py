@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby, product
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from benchmarks.harness.result import Result
 from benchmarks.harness.run import Run
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.session import Measured, Trial
-from benchmarks.harness.statistics import Floats, ratio_interval, round_ratios
+from benchmarks.harness.statistics import median, median_interval, middle
 
-FEWEST_FOR_INTERVAL = 6  # rounds, for 95 %
+CONFIDENCE = 0.95
 WIDE = 1.5  # how many times its lower end the upper end of a ratio's interval may be, unremarked
 
 
@@ -52,8 +53,14 @@ class Row:
         """What has to be measured for it: its own trial and those of its ratios."""
         return [self.trial, *(trial for trial, _ in self.beside.values())]
 
+    def pairs(self) -> list[tuple[Trial, Trial]]:
+        """What its ratios are of, for `Session`."""
+        return [(self.trial, trial) for trial, _ in self.beside.values()]
+
     def result(self, measured: Mapping[str, Measured], run: Run) -> Result:
         """The result, of what a session has measured.
+
+        Rounds that failed or are not valid are left out, and told of; half of all must be left.
 
         Raises:
             NotImplementedError: it cannot be measured here; the message says why.
@@ -64,24 +71,26 @@ class Row:
             raise NotImplementedError(own.missing)
         if own.failed is not None:
             raise RuntimeError(own.failed)
-        taken = [(turn, found[self.part]) for turn, found in
-                 zip(own.turns, own.rounds, strict=True) if self.part in found]  # fmt: skip
+        by_round = groupby(own.of(self.part), key=lambda take: take.number)
+        # Of several in a round one, a valid one if there is any: so all rows have as many.
+        taken = [min(takes, key=lambda take: not take.is_valid) for _, takes in by_round]
         if not taken:
-            if own.rounds:
+            if own.takes:
                 raise NotImplementedError(f"{self.trial.name} does not give {self.part}")
             raise RuntimeError(f"{self.name}: no round of it was measured")
-        valid = [each for each in taken if each[1].invalid is None]
+        valid = [take for take in taken if take.is_valid]
+        late = [why for take in taken if (why := take.samples.invalid) is not None]
+        lost = [f"it failed: {why.splitlines()[-1]}" for why in own.lost]
+        total = len(taken) + len(lost)
         ratios, noted = self._ratios(measured)
-        why = None
-        if len(valid) < len(taken):
-            reason = next(each.invalid for _, each in taken if each.invalid is not None)
-            if 2 * len(valid) < len(taken):
-                why = f"{reason} ({len(taken) - len(valid)} of {len(taken)} rounds)"
-                valid, ratios, noted = taken, {}, []
-            else:
-                left_out = len(taken) - len(valid)
-                noted.append(f"{left_out} of {len(taken)} rounds are left out: {reason}")
-        rounds = [replace(each, warnings=[*each.warnings, *noted]) for _, each in valid]
+        noted += [f"{len(whys)} of {total} rounds are left out: {whys[0]}"
+                  for whys in (late, lost) if whys]  # fmt: skip
+        invalid = None
+        if 2 * len(valid) < total:
+            invalid = f"{(late or lost)[0]} ({total - len(valid)} of {total} rounds)"
+            valid, ratios, noted = taken, {}, []
+        rounds = [take.samples for take in valid]
+        rounds = [replace(each, warnings=[*each.warnings, *noted]) for each in rounds]
         return Result(
             name=self.name,
             category=self.category,
@@ -89,44 +98,43 @@ class Row:
             parameters=self.parameters,
             rounds=tuple(rounds),
             run=run,
-            turns=tuple(turn for turn, _ in valid),
+            turns=tuple(take.place for take in valid),
             processes=len(rounds),
             facts={
                 **self.facts,
                 **self.told(rounds),
-                "invalid_rounds": sum(each.invalid is not None for _, each in taken),
+                "invalid_rounds": len(late) + len(lost),
                 **ratios,
             },
             message_bytes=self.message_bytes,
-            invalid=why,
+            invalid=invalid,
         )
 
     def _ratios(self, measured: Mapping[str, Measured]) -> tuple[dict[str, Any], list[str]]:
-        """Of rounds that both sides have, and in which both are valid; and what to warn of."""
+        """Of each round that of the two valid ones that are closest; and what to warn of."""
         found: dict[str, Any] = {}
         noted: list[str] = []
-        own = _valid(measured[self.trial.name], self.part)
+        own = measured[self.trial.name].of(self.part)
         for key, (trial, part) in self.beside.items():
-            other = measured[trial.name]
-            theirs = _valid(other, part)
-            if other.failed is not None:
+            pairs = [
+                (one, other)
+                for one, other in product(own, measured[trial.name].of(part))
+                if one.number == other.number and one.is_valid and other.is_valid
+            ]
+            pairs.sort(key=lambda pair: abs(pair[0].place - pair[1].place), reverse=True)
+            closest = {one.number: (one.samples, other.samples) for one, other in pairs}
+            ratios = np.sort(
+                [
+                    median(one.durations_ns) / median(other.durations_ns)
+                    for one, other in closest.values()
+                ]
+            )
+            if len(ratios):
+                found[f"ratio_to_{key}"] = middle(ratios)
+                if interval := median_interval(ratios, CONFIDENCE):
+                    found[f"ratio_to_{key}_interval"] = [*interval]
+                    if interval[1] > WIDE * interval[0]:
+                        noted.append(f"rounds disagree on the ratio to {key}")
+            elif measured[trial.name].failed is not None:
                 noted.append(f"no ratio to {key}, which failed")
-            elif common := sorted(own.keys() & theirs.keys()):
-                sides = [own[at] for at in common], [theirs[at] for at in common]
-                if len(common) < FEWEST_FOR_INTERVAL:
-                    found[f"ratio_to_{key}"] = float(np.median(round_ratios(*sides)))
-                    continue
-                middle, low, high = ratio_interval(*sides)
-                found |= {f"ratio_to_{key}": middle, f"ratio_to_{key}_interval": [low, high]}
-                if high > WIDE * low:
-                    noted.append(f"rounds disagree on the ratio to {key}")
         return found, noted
-
-
-def _valid(measured: Measured, part: str) -> dict[int, Floats]:
-    """The samples in ns of a part in the rounds, by their numbers, in which they are valid."""
-    return {
-        number: np.asarray(found[part].durations_ns, np.float64)
-        for number, found in enumerate(measured.rounds)
-        if part in found and found[part].invalid is None
-    }

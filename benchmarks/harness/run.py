@@ -50,12 +50,7 @@ class Run:
 class OpenRun:
     """A measuring run from its beginning on; `ended` gives it as it is then.
 
-    Args:
-        commit: of what is measured.
-        selection: that is measured; None where it is none.
-        seed, rounds: of the session; no seed where there is none.
-        warnings: what makes all of it doubtful, a sentence each.
-        more: for the environment.
+    Its arguments are as `Run` has them; `more` is for the environment.
     """
 
     def __init__(

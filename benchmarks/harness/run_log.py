@@ -11,12 +11,15 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.harness.result import Result
 
 FOLDER_VARIABLE = "AETHERLESS_RUN_LOG"
 FOLDER = "run_log"
+# Of a file beside the log, which is called as a run of asv's until that has ended.
+UNFINISHED = ".unfinished"
 
 
 def folder() -> Path | None:
@@ -37,7 +40,7 @@ def append(result: Result, to: Path) -> None:
         ValueError: it holds what JSON cannot.
     """
     # A line that a crash has cut short ends before this one begins.
-    data = b"\n" + json.dumps(result.as_dict(), allow_nan=False).encode() + b"\n"
+    data = b"\n" + json.dumps(asdict(result), allow_nan=False).encode() + b"\n"
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
     run = result.run
     parts = (run.machine.hostname, run.commit[:8], str(run.environment.get("asv_environment")))

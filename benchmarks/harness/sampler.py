@@ -6,15 +6,19 @@ Measuring processes are many and short: what they import is kept light, without 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import repeat
-from typing import TypeAlias
+from timeit import Timer
+from typing import Any, TypeAlias
 
 from benchmarks.harness.clock import now_ns
 
 Operation: TypeAlias = Callable[[], object]
-Samples: TypeAlias = list[float]
+
+SAMPLING_NS = 50_000_000
+FEWEST = 130  # samples that are taken in any case: eight rounds carry a p99
+MOST = 1000  # that are kept
 
 
 @contextmanager
@@ -30,50 +34,43 @@ def no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _nothing() -> None:
-    pass
-
-
 def sample_each(
-    operation: Operation,
-    count: int,
+    operation: Operation | str,
+    count: int | None,
     warmup: int,
-    before: Operation = _nothing,
-    after: Operation = _nothing,
     number: int = 1,
-) -> Samples:
-    """Times `count` operations one by one.
+    loops: int = 1,
+    before: Operation | str = "pass",
+    names: Mapping[str, Any] | None = None,
+) -> list[float]:
+    """Times an operation by itself, again and again.
 
-    Each sample runs from a clock reading right before the call to one right after it, and holds
-    the clock's own cost (see `clock.clock_cost_ns`).
+    Each sample runs from a clock reading right before the operation to one right after it, and
+    holds the clock's own cost (see `clock.clock_cost_ns`).
 
     Args:
-        operation: called without arguments.
-        count: how many samples, 1 or more.
-        warmup: how many calls go before, untimed.
-        before, after: called around each operation, outside the timed part.
-        number: how many messages, calls or the like one operation is: more than one for what is
-            near the clock's cost. Means of such blocks say nothing of tails.
+        operation: called without arguments, or a statement, which is timed without a call of
+            Python's around it.
+        count: how many samples; None for as many as SAMPLING_NS have room for, but FEWEST at least.
+            Of those at most MOST are kept, evenly spread over that time.
+        warmup: how many go before, which do not count.
+        number: how many messages, calls or the like a sample is of: more than one for what is near
+            the clock's cost. Means of such blocks say nothing of tails.
+        loops: how often the operation is done in a sample, so that it makes up that number.
+        before: done before each sample, outside the timed part.
+        names: what the statements know.
 
     Returns:
-        `count` durations in ns, each divided by `number`.
-
-    Raises:
-        ValueError: `count` is not positive: an empty set of samples is no measurement.
+        Durations in ns, each divided by `number`.
     """
-    if count < 1:
-        raise ValueError(f"count is {count}: at least one sample is needed")
-    samples = [0.0] * count
-    clock = now_ns
+    timer = Timer(operation, before, now_ns, dict(names or {}))
+    samples: list[float] = []
     with no_collector():
         for _ in repeat(None, warmup):
-            before()
-            operation()
-            after()
-        for i in range(count):
-            before()
-            began = clock()
-            operation()
-            samples[i] = (clock() - began) / number
-            after()
-    return samples
+            timer.timeit(loops)
+        if count is not None:
+            return [timer.timeit(loops) / number for _ in repeat(None, count)]
+        ends_ns = now_ns() + SAMPLING_NS
+        while len(samples) < FEWEST or now_ns() < ends_ns:
+            samples.append(timer.timeit(loops) / number)
+    return samples[:: -(-len(samples) // MOST)]

@@ -6,8 +6,8 @@ Measuring processes make it and send it as JSON; it imports nothing that would m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +52,3 @@ class Samples:
     def sampling(self) -> Literal["block_means", "per_operation"]:
         """How the samples were taken, in the standard JSON's words."""
         return "block_means" if self.number > 1 else "per_operation"
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Self:
-        """From what `as_dict` gave.
-
-        Raises:
-            TypeError, ValueError: it is something else.
-        """
-        return cls(**found)

@@ -1,21 +1,20 @@
 """A session: trials measured in interleaved rounds, so that what the machine does hits them all.
 
-In each round every trial is measured once, in fresh processes. The order of a round is drawn from a
-recorded seed, and the next round takes it backwards: of any two trials each comes first equally
-often. What this machine lacks says why, what failed says how, and neither keeps the rest from being
-measured. A session that is interrupted keeps what it has measured.
+In each round every trial is measured, in fresh processes, right beside what its ratios are to. The
+order of a round is drawn from a recorded seed, and the next round takes it backwards: of two
+neighbours each comes first equally often. What this machine lacks says why, what failed says how,
+and neither keeps the rest from being measured. A session that is interrupted keeps what it has.
 """
 
 from __future__ import annotations
 
 import abc
+import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
-
-import numpy as np
 
 from benchmarks.harness.processes import ProcessError
 from benchmarks.harness.samples import Samples
@@ -58,14 +57,12 @@ class Trial(abc.ABC):
 
     Attributes:
         name: its own among all trials; two of the same name measure the same.
-        group: trials of one group are measured in a row, so that what the machine
+        group: trials of one group are measured one after the other, so that what the machine
             does from minute to minute hits all that is compared with each other.
-        turn_s: what a turn takes, in s, where nobody has measured that yet.
     """
 
     name: str
     group: str | None = None
-    turn_s: float = 1.0
 
     def missing(self) -> str | None:
         """Why this machine, or the package under test, cannot measure it; None where they can."""
@@ -84,100 +81,161 @@ class Trial(abc.ABC):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What one turn gave of one part.
+
+    Attributes:
+        part: of those that the trial gives.
+        number: of the round, from 0.
+        place: of the turn in the session, from 0.
+        seconds: that the turn took.
+    """
+
+    samples: Samples
+    part: str
+    number: int
+    place: int
+    seconds: float = 0.0
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether anything can be concluded from it."""
+        return self.samples.invalid is None
+
+
 @dataclass(slots=True)
 class Measured:
     """What a session has measured of one trial.
 
     Attributes:
-        rounds: the samples of each part, a mapping a round.
-        turns: the place of each of these rounds in the session, counted from 0.
-        seconds: what each of them took.
+        takes: of all turns; of several in a round where the ratios of others need it beside them.
         missing: why it cannot be measured here.
-        failed: how it failed; rounds before that are kept, but make no result.
+        failures: how it failed, by the number of the round.
     """
 
-    rounds: list[Mapping[str, Samples]] = field(default_factory=list)
-    turns: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    takes: list[Take] = field(default_factory=list)
     missing: str | None = None
-    failed: str | None = None
+    failures: dict[int, str] = field(default_factory=dict)
+
+    def of(self, part: str) -> list[Take]:
+        """The takes of one part."""
+        return [take for take in self.takes if take.part == part]
+
+    @property
+    def lost(self) -> list[str]:
+        """How those rounds failed of which there is no take."""
+        taken = {take.number for take in self.takes}
+        return [why for number, why in self.failures.items() if number not in taken]
+
+    @property
+    def failed(self) -> str | None:
+        """How it failed, where less than half of its rounds are left; else None."""
+        lost = self.lost
+        return lost[0] if len(lost) > len({take.number for take in self.takes}) else None
 
 
 class Session:
     """Measures trials in interleaved rounds.
 
     Args:
-        trials: what to measure; those of the same name are measured once.
+        trials: what to measure; those of the same name are the same.
         rounds: how often.
         seed: of the orders; None to draw one.
         iterations, quick: as in `Turn`.
         tell: hears how far it is.
+        pairs: trials that are measured one directly after the other. One that has more than two
+            partners is measured between two of them, drawn anew for every second round.
 
     Attributes:
         seed: of the orders.
+        turns: the number of the round and the trial, in order; not of what is known to be missing.
         measured: what there is by now, by the trials' names; also when `run` was interrupted.
         interrupted: whether `run` ended early.
     """
 
     def __init__(
         self,
-        trials: Sequence[Trial],
+        trials: Iterable[Trial],
         rounds: int = ROUNDS,
         seed: int | None = None,
         iterations: int | None = None,
         quick: bool = False,
         tell: Tell = lambda done, total, name: None,
+        pairs: Iterable[tuple[Trial, Trial]] = (),
     ) -> None:
         self.rounds = rounds
         self.seed = secrets.randbits(32) if seed is None else seed
-        self.measured = {trial.name: Measured() for trial in trials}
+        self.measured: dict[str, Measured] = {}
         self.interrupted = False
-        self._trials = {trial.name: trial for trial in trials}
         self._iterations, self._quick, self._tell = iterations, quick, tell
+        self._trials = {trial.name: trial for trial in trials}
+        for name, trial in self._trials.items():
+            self.measured[name] = measured = Measured()
+            try:
+                measured.missing = trial.missing()
+            except Exception as error:  # of any kind: an hour of the others depends on it
+                measured.failures[0] = f"{name}: {type(error).__name__}: {error}"
+        self._partners: dict[str, list[str]] = {
+            name: []
+            for name, each in self.measured.items()
+            if each.missing is None and not each.failures
+        }
+        for one, other in dict.fromkeys((one.name, other.name) for one, other in pairs):
+            if {one, other} <= self._partners.keys():
+                self._partners[one].append(other)
+        draw = random.Random(self.seed)
+        self.turns: list[tuple[int, Trial]] = []
+        order: list[str] = []
+        for number in range(rounds):
+            order = order[::-1] if number % 2 else self._order(draw)
+            self.turns += [(number, self._trials[name]) for name in order]
 
     def run(self) -> None:
         """Measures all rounds. Whatever ends it early leaves `measured` usable."""
-        for name, trial in self._trials.items():
-            try:
-                self.measured[name].missing = trial.missing()
-            except Exception as error:  # of any kind: an hour of the others depends on it
-                self.measured[name].failed = f"{name}: {type(error).__name__}: {error}"
-        draw = np.random.default_rng(self.seed)
-        total = self.rounds * len(self._trials)
-        done = 0
-        order: list[Trial] = []
         self.interrupted = True
-        for number in range(self.rounds):
-            order = order[::-1] if number % 2 else list(self._order(draw))
-            for trial in order:
-                self._tell(done, total, trial.name)
-                self._take(trial, number, done)
-                done += 1
+        for place, (number, trial) in enumerate(self.turns):
+            self._tell(place, len(self.turns), trial.name)
+            self._take(trial, number, place)
         self.interrupted = False
-        self._tell(done, total, "measured")
+        self._tell(len(self.turns), len(self.turns), "measured")
 
     def _take(self, trial: Trial, number: int, place: int) -> None:
         measured = self.measured[trial.name]
-        if measured.missing is not None or measured.failed is not None:
+        # One of which less than half would be left is given up.
+        if measured.missing is not None or 2 * len(measured.lost) > self.rounds:
             return
         began_s = time.monotonic()
         try:
-            found = trial.run(Turn(TURN_SEED + number, self._iterations, self._quick))
+            parts = trial.run(Turn(TURN_SEED + number, self._iterations, self._quick))
         except NotImplementedError as missing:
             measured.missing = str(missing)
         except (ProcessError, RuntimeError, OSError) as error:
-            measured.failed = f"{trial.name}: {error}"
+            measured.failures[number] = f"{trial.name}: {error}"
         except Exception as error:  # as above
-            measured.failed = f"{trial.name}: {type(error).__name__}: {error}"
+            measured.failures[number] = f"{trial.name}: {type(error).__name__}: {error}"
         else:
-            measured.rounds.append(found)
-            measured.turns.append(place)
-            measured.seconds.append(time.monotonic() - began_s)
+            took_s = time.monotonic() - began_s
+            measured.takes += [
+                Take(samples, part, number, place, took_s) for part, samples in parts.items()
+            ]
 
-    def _order(self, draw: np.random.Generator) -> Iterator[Trial]:
-        groups: dict[str, list[Trial]] = {}
-        for trial in self._trials.values():
-            groups.setdefault(trial.group or trial.name, []).append(trial)
-        members = list(groups.values())
-        for at in draw.permutation(len(members)):
-            yield from (members[at][index] for index in draw.permutation(len(members[at])))
+    def _order(self, draw: random.Random) -> list[str]:
+        """Of one round: a group after the other, and in it each trial beside its partners."""
+        groups: dict[str, list[str]] = {}
+        for name in draw.sample([*self._partners], len(self._partners)):
+            groups.setdefault(self._trials[name].group or name, []).append(name)
+        hubs = {each for beside in self._partners.values() for each in beside}
+        order: list[str] = []
+        for members in groups.values():
+            # First who has partners: two of them share one more often where nobody stands between.
+            for name in sorted(members, key=lambda name: not self._partners[name]):
+                beside = draw.sample(self._partners[name], len(self._partners[name]))
+                if not beside and name in hubs:
+                    continue  # it stands beside others
+                beside.sort(key=lambda each: order[-1:] != [each])
+                block = [*beside[1:2], name, *beside[:1]]
+                if order[-1:] == block[-1:]:
+                    block.reverse()
+                order += block[1:] if order[-1:] == block[:1] else block
+        return order + [name for name in self._partners if name not in order]

@@ -1,4 +1,4 @@
-"""Order statistics: nearest-rank percentiles, distribution-free intervals, spread of blocks.
+"""Order statistics: nearest-rank percentiles, distribution-free intervals.
 
 Sources: nearest rank as in Hyndman & Fan (1996), definition 1; the interval of the median from the
 binomial distribution of ranks (e.g. Conover, Practical Nonparametric Statistics, 3.2); repeats at
@@ -87,12 +87,7 @@ def median_interval(ordered: Floats, confidence: float = 0.99) -> tuple[float, f
     cumulative = 0.0
     low = -1
     for k in range(count):
-        cumulative += math.exp(
-            math.lgamma(count + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(count - k + 1)
-            - count * math.log(2)
-        )
+        cumulative += math.comb(count, k) / 2**count
         if cumulative > outside:
             break
         low = k
@@ -101,57 +96,8 @@ def median_interval(ordered: Floats, confidence: float = 0.99) -> tuple[float, f
     return float(ordered[low]), float(ordered[count - 1 - low])
 
 
-def between_block_spread(blocks: Sequence[Floats]) -> float:
-    """How far the blocks' medians lie apart: (largest - smallest) / median of them."""
-    medians = [median(block) for block in blocks]
-    return (max(medians) - min(medians)) / median(medians)
-
-
-def median_of_medians(blocks: Sequence[Floats]) -> float:
-    """The median of the blocks' medians: what is typical of a process, not of a sample."""
-    return median([median(block) for block in blocks])
-
-
-def round_ratios(first: Sequence[Floats], second: Sequence[Floats]) -> Floats:
-    """The ratio of each round's two medians.
-
-    Raises:
-        ValueError: the sides differ in rounds.
-    """
-    pairs = zip(first, second, strict=True)
-    return np.array([median(a) / median(b) for a, b in pairs])
-
-
 def verdict(low: float, high: float, at_most: float) -> str:
     """What an interval says of a goal: "met" or "missed" where all of it does, else "not shown"."""
     if high <= at_most:
         return "met"
     return "missed" if low > at_most else "not shown"
-
-
-def ratio_interval(
-    first: Sequence[Floats], second: Sequence[Floats], confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """The ratio of two things that were measured in turn, with its interval.
-
-    Each round gives one ratio, that of its two medians: what the machine does for a while (another
-    clock rate, other neighbours, processors that share a cache or do not) hits both sides of a
-    round and cancels. Ratios of rounds, not single samples, since samples of one process are
-    correlated. The interval is the distribution-free one of the median ratio.
-
-    Args:
-        first, second: blocks of samples; the i-th of each were taken right after each other.
-        confidence: of the interval.
-
-    Returns:
-        (median ratio, low, high).
-
-    Raises:
-        ValueError: the sides differ in rounds, or there are too few for that confidence (6 for
-            95 %).
-    """
-    ratios = np.sort(round_ratios(first, second))
-    interval = median_interval(ratios, confidence)
-    if interval is None:
-        raise ValueError(f"{len(ratios)} rounds are too few for an interval of {confidence:.0%}")
-    return middle(ratios), *interval

@@ -116,7 +116,7 @@ def measured_alone(row: Row) -> Result:
         As `Row.result`.
     """
     selection = selected()
-    session = Session(row.trials(), quick=selection is Selection.QUICK)
+    session = Session(row.trials(), quick=selection is Selection.QUICK, pairs=row.pairs())
     runs = OpenRun(
         os.environ.get("ASV_COMMIT", "worktree"),
         selection,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,11 +23,15 @@ def _read(path: str) -> str | None:
 
 
 def _cpuinfo(field: str) -> str | None:
-    for line in (_read("/proc/cpuinfo") or "").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == field:
-            return value.strip()
-    return None
+    found = re.search(rf"^{field}\s*:(.*)", _read("/proc/cpuinfo") or "", re.MULTILINE)
+    return found and found[1].strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,6 @@ class SystemInfo:
             hostname=platform.node(),
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fields in the standard JSON's form."""
-        return asdict(self)
-
 
 def steal_seconds() -> float:
     """Time in which the hypervisor ran somebody else, summed over the processors, since boot."""
@@ -73,12 +74,6 @@ def steal_seconds() -> float:
 
 def environment() -> dict[str, Any]:
     """What may change between two runs on one machine; None where the machine does not say."""
-    versions: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
     return {
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "smt": _read("/sys/devices/system/cpu/smt/control"),
@@ -87,5 +82,5 @@ def environment() -> dict[str, Any]:
         "hypervisor": _read("/sys/hypervisor/type") or _read("/sys/class/dmi/id/sys_vendor"),
         "load_average": list(os.getloadavg()),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "packages": versions,
+        "packages": {name: _version(name) for name in PACKAGES},
     }

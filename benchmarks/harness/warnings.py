@@ -7,20 +7,10 @@ takes it out of the results, so that it is said once.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
-
-import numpy as np
 
 from benchmarks.harness.samples import Samples
-from benchmarks.harness.statistics import (
-    Floats,
-    between_block_spread,
-    median_of_medians,
-    middle,
-    nearest_rank,
-)
+from benchmarks.harness.statistics import Floats, median, middle, nearest_rank
 
 SPREAD_BETWEEN = 0.10
 SPREAD_WITHIN = 0.10
@@ -28,50 +18,46 @@ FEWEST_ROUNDS = 3
 CLOCK_RATIO = 20.0
 _FEWEST_TO_SHARE = 4  # results: of fewer, each keeps its own
 
-# What a warning of each kind says where it is said of a whole run.
-_OF_A_RUN = {
-    "between": f"the medians of rounds differ by more than {SPREAD_BETWEEN:.0%}",
-    "within": f"the middle half of the samples spans more than {SPREAD_WITHIN:.0%} of the median",
-    "clock": f"samples are shorter than {CLOCK_RATIO:.0f} times the clock's own cost",
-    "rounds": f"there are fewer than {FEWEST_ROUNDS} rounds",
-}
 _FIGURE = re.compile(r"(\d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)?)")  # or a range of them
+# How warnings begin that tell of the machine where most results carry them, and what is said then.
+_OF_A_RUN = {
+    "the medians of rounds": f"the medians of rounds differ by more than {SPREAD_BETWEEN:.0%}",
+    "the middle half":
+        f"the middle half of the samples spans more than {SPREAD_WITHIN:.0%} of the median",
+    "near the clock's": f"samples are shorter than {CLOCK_RATIO:.0f} times the clock's own cost",
+    "few rounds": f"there are fewer than {FEWEST_ROUNDS} rounds",
+    "rounds disagree": "rounds disagree on ratios",
+}  # fmt: skip
 
 
-class Warning(NamedTuple):
-    """A warning, and its kind: what of it is the same in different results."""
-
-    kind: str
-    text: str
-
-
-def warnings_of(rounds: Sequence[Samples], ordered: Floats | None = None) -> tuple[Warning, ...]:
+def warnings_of(
+    rounds: Sequence[Samples], medians_ns: Sequence[float], ordered_ns: Floats
+) -> list[str]:
     """What makes these rounds doubtful, beginning with what they say themselves.
 
     Args:
         rounds: at least one.
-        ordered: all their samples in ascending order, where that is known.
+        medians_ns: of each of them.
+        ordered_ns: all their samples in ascending order.
     """
-    found = [Warning(kind_of(text), text) for text in _said(rounds)]
-    blocks = [np.asarray(one.durations_ns, dtype=np.float64) for one in rounds]
-    if ordered is None:
-        ordered = np.sort(np.concatenate(blocks))
+    found = _said(rounds)
+    if len(rounds) < FEWEST_ROUNDS:
+        found.append(f"few rounds: {len(rounds)}")
     # Quartiles, since every set of latencies has a tail that blows the standard deviation up.
-    low, median, high = nearest_rank(ordered, 25), middle(ordered), nearest_rank(ordered, 75)
-    if len(blocks) < FEWEST_ROUNDS:
-        found.append(Warning("rounds", f"few rounds: {len(blocks)}"))
-    if median <= 0 or (len(blocks) > 1 and median_of_medians(blocks) <= 0):
-        found.append(Warning("zero", "the median is 0: this is shorter than the clock can tell"))
-        return tuple(found)
-    if len(blocks) > 1 and (between := between_block_spread(blocks)) > SPREAD_BETWEEN:
-        found.append(Warning("between", f"the medians of rounds differ by {between:.0%}"))
-    if high - low > SPREAD_WITHIN * median:
-        spread = (high - low) / median
-        found.append(Warning("within", f"the middle half spans {spread:.0%} of the median"))
+    low_ns, high_ns = nearest_rank(ordered_ns, 25), nearest_rank(ordered_ns, 75)
+    middle_ns, typical_ns = middle(ordered_ns), median(medians_ns)
+    if min(middle_ns, typical_ns) <= 0:
+        return [*found, "the median is 0: this is shorter than the clock can tell"]
+    between = (max(medians_ns) - min(medians_ns)) / typical_ns
+    if between > SPREAD_BETWEEN:
+        found.append(f"the medians of rounds differ by {between:.0%}")
+    within = (high_ns - low_ns) / middle_ns
+    if within > SPREAD_WITHIN:
+        found.append(f"the middle half spans {within:.0%} of the median")
     costs = [one.clock_cost_ns for one in rounds if one.number == 1 and one.clock_cost_ns]
-    if costs and median < CLOCK_RATIO * (cost := float(np.median(costs))):
-        found.append(Warning("clock", f"near the clock's cost of {cost:.0f} ns"))
-    return tuple(found)
+    if costs and middle_ns < CLOCK_RATIO * (cost := median(costs)):
+        found.append(f"near the clock's cost of {cost:.0f} ns")
+    return found
 
 
 def _said(rounds: Sequence[Samples]) -> list[str]:
@@ -107,9 +93,7 @@ def _range(figures: Sequence[str]) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def shared_out(
-    by_result: Mapping[str, Sequence[Warning]],
-) -> tuple[list[str], dict[str, list[str]]]:
+def shared_out(by_result: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, list[str]]]:
     """Takes out what most results carry.
 
     Args:
@@ -118,16 +102,14 @@ def shared_out(
     Returns:
         What is to be said once, and what is left of each result's.
     """
-    carried = Counter(kind for own in by_result.values() for kind in {each.kind for each in own})
-    total = len(by_result)
-    shared = {
-        kind
-        for kind, count in carried.items()
-        if total >= _FEWEST_TO_SHARE and 2 * count > total and kind in _OF_A_RUN
-    }
-    told = [f"most results: {_OF_A_RUN[kind]}" for kind in sorted(shared)]
+
+    def is_shared(beginning: str) -> bool:
+        carried = [any(text.startswith(beginning) for text in own) for own in by_result.values()]
+        return len(carried) >= _FEWEST_TO_SHARE and 2 * sum(carried) > len(carried)
+
+    shared = tuple(filter(is_shared, _OF_A_RUN))
     left = {
-        name: [each.text for each in own if each.kind not in shared]
+        name: [text for text in own if not text.startswith(shared)]
         for name, own in by_result.items()
     }
-    return told, left
+    return [f"most results: {_OF_A_RUN[beginning]}" for beginning in shared], left

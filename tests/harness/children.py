@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -43,21 +42,8 @@ def fail(words: str) -> None:
     raise ValueError(words)
 
 
-def fail_when(pid_file: str, words: str) -> None:
-    """Fails once the other process of the pair is surely there."""
-    while not Path(pid_file).exists():
-        time.sleep(0.01)
-    raise ValueError(words)
-
-
 def lack(words: str) -> None:
     raise NotImplementedError(words)
-
-
-def linger() -> str:
-    """Gives its result and does not end: a thread of it goes on."""
-    threading.Thread(target=time.sleep, args=(600,)).start()
-    return "done"
 
 
 def leave_behind(pid_file: str) -> str:

@@ -26,8 +26,8 @@ def cpus() -> tuple[int, int]:
         ("bounce", 500, 500),
         ("pingpong", 500, 500),
         ("oneway", 2000, 20),
-        ("same", 2000, 20),
-        ("copy", 2000, 20),
+        ("same", 2000, 200),
+        ("copy", 2000, 200),
     ],
 )
 def test_each_kind_gives_its_samples(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.harness.metrics import LatencyMetrics, ThroughputMetrics
+from benchmarks.harness.metrics import LatencyMetrics
 
 
 def test_one_to_a_thousand() -> None:
@@ -40,7 +40,7 @@ def test_one_sample() -> None:
     ],
 )
 def test_percentiles_only_where_ten_lie_beyond(count: int, tails: bool, given: set[str]) -> None:
-    metrics = LatencyMetrics.from_samples(np.arange(float(count)), tails=tails)
+    metrics = LatencyMetrics.from_ordered(np.arange(float(count)), tails=tails)
     assert {"p95_ns", "p99_ns"} & metrics.as_dict().keys() == given
 
 
@@ -48,15 +48,3 @@ def test_percentiles_only_where_ten_lie_beyond(count: int, tails: bool, given: s
 def test_what_is_no_sample_set(samples: list[float]) -> None:
     with pytest.raises(ValueError):
         LatencyMetrics.from_samples(samples)
-
-
-def test_throughput() -> None:
-    metrics = ThroughputMetrics.from_totals(10, 640, 2e9)
-    assert (metrics.messages_per_sec, metrics.bytes_per_sec) == (5.0, 320.0)
-    assert metrics.as_dict()["duration_ns"] == 2e9
-
-
-@pytest.mark.parametrize("totals", [(0, 0, 1.0), (1, -1, 1.0), (1, 1, 0.0), (1, 1, math.nan)])
-def test_no_throughput_of_nothing(totals: tuple[int, int, float]) -> None:
-    with pytest.raises(ValueError):
-        ThroughputMetrics.from_totals(*totals)

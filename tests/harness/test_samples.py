@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -29,4 +30,4 @@ def test_it_travels_as_json() -> None:
         durations_ns=[1.0, 2.5], number=3, clock_cost_ns=40.0, facts={"a": [1]}, warnings=["w"],
         invalid="late",
     )  # fmt: skip
-    assert Samples.of(json.loads(json.dumps(sent.as_dict()))) == sent
+    assert Samples(**json.loads(json.dumps(asdict(sent)))) == sent

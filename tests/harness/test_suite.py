@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.harness import run_log
+from benchmarks.harness.processes import ChildFailedError
 from benchmarks.harness.result import Result
 from benchmarks.harness.row import Row
 from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import VARIABLE, Selection
-from benchmarks.harness.session import Session, Trial, Turn
+from benchmarks.harness.session import Measured, Session, Take, Trial, Turn
 from benchmarks.harness.suite import _Suite
 from tests.harness.made_up import MadeUp, run
 
@@ -110,7 +114,7 @@ def test_what_turns_out_to_be_missing_is_not_available(capsys: pytest.CaptureFix
 
 def _result(trial: Trial, beside: Mapping[str, tuple[Trial, str]] | None = None) -> Result:
     row = Row(name="a", trial=trial, part="", beside=beside or {})
-    session = Session(row.trials())
+    session = Session(row.trials(), pairs=row.pairs())
     session.run()
     return row.result(session.measured, run())
 
@@ -120,6 +124,43 @@ def test_what_failed_is_no_result() -> None:
         _result(MadeUp("b", RuntimeError("it broke")))
     with pytest.raises(NotImplementedError, match="no compiler"):
         _result(MadeUp("b", missing="no compiler"))
+
+
+def _failing(count: int) -> MadeUp:
+    """Eight rounds, of which so many fail."""
+
+    def samples(number: int) -> Samples:
+        if number < count:
+            raise ChildFailedError(f"it ended with status 1:\nTraceback\nValueError: {number}")
+        return Samples(durations_ns=[100.0])
+
+    return MadeUp("failing", samples)
+
+
+def test_rounds_that_failed_are_left_out_and_counted() -> None:
+    found = _result(_failing(4))
+    assert found.invalid is None
+    assert found.medians_ns == [100.0] * 4
+    assert found.facts["invalid_rounds"] == 4
+    words = "4 of 8 rounds are left out: it failed: ValueError: 0"
+    assert found.warnings == [words]
+
+
+def test_where_most_rounds_failed_so_did_the_row() -> None:
+    with pytest.raises(RuntimeError, match=r"failing: it ended with status 1:\n.*\nValueError: 0"):
+        _result(_failing(5))
+
+
+def test_late_and_failed_rounds_count_together() -> None:
+    def some(number: int) -> Samples:
+        if number < 3:
+            raise ChildFailedError("it broke")
+        return Samples(durations_ns=[100.0], invalid="it was late" if number < 5 else None)
+
+    found = _result(MadeUp("both", some))
+    assert found.invalid == "it was late (5 of 8 rounds)"
+    assert found.facts["invalid_rounds"] == 5
+    assert len(found.rounds) == 5
 
 
 def _late(count: int) -> MadeUp:
@@ -138,7 +179,7 @@ def test_rounds_that_are_not_valid_are_left_out_and_counted() -> None:
     assert found.medians_ns == [100.0] * 5
     assert found.facts["invalid_rounds"] == 3
     words = "3 of 8 rounds are left out: the generator was late"
-    assert words in [each.text for each in found.warnings]
+    assert words in found.warnings
 
 
 def test_a_result_most_of_whose_rounds_are_not_valid_is_not(log: Path) -> None:
@@ -163,20 +204,79 @@ def test_ratios_are_of_rounds_that_are_valid_on_both_sides() -> None:
 
     facts: Any = _result(growing("double", 20.0), {"ring": (growing("ring", 10.0), "")}).facts
     assert facts["ratio_to_ring"] == 2.0
-    facts = _result(_late(3), {"ring": (growing("ring", 10.0), "")}).facts
-    assert facts["ratio_to_ring"] == pytest.approx(100 / 60)
-    assert "ratio_to_ring_interval" not in facts  # five rounds carry none
+    for some in (_late(3), _failing(3)):
+        facts = _result(some, {"ring": (growing("ring", 10.0), "")}).facts
+        assert facts["ratio_to_ring"] == pytest.approx(100 / 60)
+        assert "ratio_to_ring_interval" not in facts  # five rounds carry none
     for broken in (MadeUp("x", missing="-"), MadeUp("x", RuntimeError("-"))):
         found = _result(MadeUp("a"), {"ring": (broken, "")})
         assert "ratio_to_ring" not in found.facts
-    assert "no ratio to ring, which failed" in [each.text for each in found.warnings]
+    assert "no ratio to ring, which failed" in found.warnings
     assert "ratio_to_ring" not in _result(_late(5), {"ring": (growing("ring", 10.0), "")}).facts
+
+
+def test_a_ratio_is_that_of_rounds() -> None:
+    # Half way through the machine becomes four times slower: both sides are hit, the ratio is not.
+    def at(level: float) -> Callable[[int], Samples]:
+        draw = random.Random(level)
+        return lambda number: Samples(
+            durations_ns=[draw.gauss(level, level / 40) * (1 + 3 * (number > 3)) for _ in range(50)]
+        )
+
+    facts = _result(MadeUp("slow", at(200.0)), {"fast": (MadeUp("fast", at(100.0)), "")}).facts
+    low, high = facts["ratio_to_fast_interval"]
+    assert 1.9 < low <= facts["ratio_to_fast"] <= high < 2.1
+
+
+def test_a_ratio_is_the_median_of_the_rounds() -> None:
+    ratios = (9.0, 2.0, 4.0, 100.0, 3.0, 1.0, 5.0, 2.0)
+    trial = MadeUp("a", lambda number: Samples(durations_ns=[ratios[number]]))
+    facts = _result(trial, {"one": (MadeUp("one", 1.0), "")}).facts
+    assert facts["ratio_to_one"] == 3.5
+    assert facts["ratio_to_one_interval"] == [1.0, 100.0]
+
+
+def _drawn(draw: random.Random, level: float, number: int) -> Samples:
+    return Samples(durations_ns=[level * draw.lognormvariate(0, 0.5)])
+
+
+def test_the_ratio_interval_covers_the_ratio() -> None:
+    draw = random.Random(5)
+    hits, runs = 0, 400
+    for _ in range(runs):
+        first, second = (
+            MadeUp(name, partial(_drawn, draw, level))
+            for name, level in (("first", 3.0), ("second", 1.0))
+        )
+        low, high = _result(first, {"it": (second, "")}).facts["ratio_to_it_interval"]
+        hits += low <= 3 <= high
+    assert hits / runs >= 0.95 - 4 * (0.95 * 0.05 / runs) ** 0.5
+
+
+def test_of_several_turns_the_closest_make_the_ratio() -> None:
+    own, other = Measured(), Measured()
+    for number in range(8):
+        first = 10 * number
+        for measured, place, value in (
+            (other, 0, 1.0), (own, 5, 8.0), (other, 6, 2.0), (other, 9, 4.0)
+        ):  # fmt: skip
+            samples = Samples(durations_ns=[value])
+            measured.takes.append(Take(samples, "", number, first + place))
+    row = Row(name="a", trial=MadeUp("a"), part="", beside={"b": (MadeUp("b"), "")})
+    facts = row.result({"a": own, "b": other}, run()).facts
+    assert facts["ratio_to_b"] == 4.0
+    mine = Row(name="b", trial=MadeUp("b"), part="").result({"b": other}, run())
+    assert (mine.medians_ns, mine.turns[:2]) == ([1.0] * 8, (0, 10))  # the first of each round
+    late = Samples(durations_ns=[9.0], invalid="late")
+    other.takes[0] = replace(other.takes[0], samples=late)
+    mine = Row(name="b", trial=MadeUp("b"), part="").result({"b": other}, run())
+    assert (mine.medians_ns[:2], mine.turns[:2]) == ([2.0, 1.0], (6, 10))
 
 
 def test_a_ratio_on_which_rounds_disagree_says_so() -> None:
     wild = MadeUp("wild", lambda number: Samples(durations_ns=[100.0 * (1 + number % 4)]))
     found = _result(wild, {"ring": (MadeUp("ring"), "")})
-    assert "rounds disagree on the ratio to ring" in [each.text for each in found.warnings]
+    assert "rounds disagree on the ratio to ring" in found.warnings
 
 
 def test_a_part_that_a_round_lacks_costs_that_round_alone() -> None:

@@ -23,7 +23,6 @@ from benchmarks.cold_start import (
 from benchmarks.harness import page_cache
 from benchmarks.harness.row import Row
 from benchmarks.harness.run import OpenRun
-from benchmarks.harness.samples import Samples
 from benchmarks.harness.selection import Selection
 from benchmarks.harness.session import ROUNDS, Measured, Session
 from benchmarks.harness.suite import measured_alone
@@ -81,10 +80,7 @@ def test_no_ratio_is_given_where_nothing_is_to_be_compared() -> None:
 def test_what_one_process_measures(name: str) -> None:
     if why := way(name).missing():
         pytest.skip(f"{name}: {why}")
-    found = {
-        part: Samples.of(each)
-        for part, each in _sampling.starts(name, "http", 2, 0, "hot", 4).items()
-    }
+    found = _sampling.starts(name, "http", 2, 0, "hot", 4)
     assert set(found) == {*way(name).tells, "ready", "first_response", "last_ready"} | (
         {"dump"} if name == "criu" else set()
     )

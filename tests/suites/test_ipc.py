@@ -101,7 +101,7 @@ def test_a_round_trip_by_itself() -> None:
 def test_a_stream_by_itself() -> None:
     result = measured_alone(ipc.OneWay.row_of("shared_memory_zero_copy", 1024))
     assert result.name == "ipc_oneway_shared_memory_zero_copy_1024" and (result.number or 0) > 1
-    assert result.throughput is not None and result.throughput.bytes_per_sec > 0
+    assert result.throughput is not None and result.throughput["bytes_per_sec"] > 0
     metadata = result.as_standard()["metadata"]
     assert metadata["ratio_to_floor"] > 0 and metadata["ns_per_byte"] > 0
 
@@ -121,7 +121,8 @@ def test_the_floor(mode: Mode, size_bytes: int) -> None:
     for method, can in ipc.NATIVE:
         if can == mode:
             taken = ipc.PairTrial(method, size_bytes, mode).run(FEW)[""]
-            assert len(taken.durations_ns) == 20 and min(taken.durations_ns) > 0
+            assert len(taken.durations_ns) == (200 if method == "floor_copy" else 20)
+            assert min(taken.durations_ns) > 0
 
 
 @pytest.mark.parametrize("size_bytes", [64, 65536, 1 << 20])
@@ -149,7 +150,7 @@ def test_a_wrong_echo_is_an_error() -> None:
 
 @pytest.mark.parametrize("wait", ["spin", "park"])
 def test_waiting_in_vain(wait: Any) -> None:
-    taken = Samples.of(sampling.idle(wait, 0.05))
+    taken = sampling.idle(wait, 0.05)
     assert len(taken.durations_ns) == 1 and taken.durations_ns[0] > 0
 
 
