@@ -117,6 +117,42 @@ cdef class Channel:
             requests.close()
             raise
 
+    @classmethod
+    def create_sealed(cls, capacity_bytes=1 << 20, checksum=True, wait="adaptive", populate=True):
+        """Makes a channel without a name, whose memory no process can shrink.
+
+        Send `descriptors` to the other process (`socket.send_fds`), which calls `adopt`.
+
+        Args:
+            capacity_bytes, checksum, wait, populate: as for `create`.
+
+        Raises:
+            As `RingBuffer.create_sealed`.
+        """
+        requests = RingBuffer.create_sealed(capacity_bytes, checksum, populate)
+        responses = RingBuffer.create_sealed(capacity_bytes, checksum, populate)
+        return cls(requests, responses, wait, False)
+
+    @classmethod
+    def adopt(cls, descriptors, wait="adaptive", populate=True):
+        """Opens the sealed channel of those descriptors, which stay the caller's to close.
+
+        Args:
+            descriptors: the two of the maker's `descriptors`, in their order.
+            wait, populate: as for `create` and `RingBuffer.attach`.
+
+        Raises:
+            As `RingBuffer.adopt`.
+        """
+        requests, responses = descriptors
+        return cls(
+            RingBuffer.adopt(requests, populate), RingBuffer.adopt(responses, populate), wait, False)
+
+    @property
+    def descriptors(self):
+        """Of the two rings, to be sent to who shall `adopt` them; they stay the channel's."""
+        return self._requests.descriptor, self._responses.descriptor
+
     cdef int open_as(self, bint caller) except -1:
         if self.closed:
             raise RingClosedError("this channel is closed")

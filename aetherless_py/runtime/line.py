@@ -74,7 +74,7 @@ class Line(Generic[Thing]):
         loop: in which all of this happens.
         looker: of the loop.
         channel: to the instance; this end calls.
-        connection: to the instance, which knows the channel's name already.
+        connection: to the instance, which has the channel's descriptors already.
         began: called with the marks of its start, as soon as it serves.
         answered: called with what was given to `ask`, and the answer, or what has gone wrong.
         lost: called once, when the instance has closed or is gone.
@@ -145,8 +145,9 @@ class Line(Generic[Thing]):
                 came = True
                 number, data, is_error = answer
                 whose = self._under_way.pop(number, None)
-                if whose is None:
-                    continue
+                if whose is None:  # nobody asked: a function that writes into its channel by itself
+                    self.close(lost=True)
+                    break
                 if is_error:  # of the channel: what was sent is no request
                     self._answered(whose, InstanceGoneError(data.decode(errors="replace")))
                 else:
@@ -188,7 +189,6 @@ class Line(Generic[Thing]):
             self._marks += data[: MARKS_BYTES - len(self._marks)]
             if len(self._marks) == MARKS_BYTES:
                 marks, self._marks = self._marks, None
-                self._channel.unlink()  # both have it: nothing stays, whoever is killed
                 self._began(marks)
         if self._under_way:
             self.look()
@@ -213,7 +213,6 @@ class Line(Generic[Thing]):
         self._open = False
         self._loop.remove_reader(self._connection.fileno())
         self._channel.close()
-        self._channel.unlink()
         failed = [*self._under_way.values(), *(whose for _, whose in self._unsent)]
         self._under_way.clear()
         self._unsent.clear()

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import resource
+import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,9 @@ from aetherless_py.errors import (
     StartError,
     StrategyClosedError,
 )
-from aetherless_py.runtime import worker
+from aetherless_py.runtime import wire, worker
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.context import environment_of
-from aetherless_py.runtime.stock import Stock, discard
 from aetherless_py.start import kind
 from aetherless_py.start.base import Function, Strategy
 from aetherless_py.start.instance import Instance
@@ -42,11 +42,13 @@ POOL_LIMIT = 64
 # limit counts (see memory.py); mapped memory is always more: stacks of threads, arenas.
 _SLACK_MB = 64
 _STACK_MB = 8  # of each thread
+_THREADS = 64  # that a handler may have beside those that take requests
+_REFILL_PAUSE_S = 0.02
 
 
 @dataclass(slots=True)
 class Made:
-    """An instance, and the channel whose name it was told; an executable has none."""
+    """An instance, and the channel whose other end it has; an executable has none."""
 
     instance: Instance
     channel: Channel | None
@@ -54,16 +56,17 @@ class Made:
     def discard(self) -> None:
         """Ends it; it was never put into service."""
         if self.channel is not None:
-            discard(self.channel)
+            self.channel.close()
         self.instance.stop(grace_s=0)
 
 
 class Maker:
-    """Makes instances of one function. Its calls wait, so they belong into threads."""
+    """Makes instances of one function. All calls but `take` wait: they belong in threads."""
 
     def __init__(self, function: FunctionConfig, orchestrator: OrchestratorConfig) -> None:
         self._function = function
-        self._stock = Stock(orchestrator.shm_buffer_size)
+        self._ring_bytes = orchestrator.shm_buffer_size
+        self._channels: dict[Instance, Channel] = {}  # of those in the pool
         self._pool: WarmPool | None = None
         self._restore_timeout_ms = orchestrator.restore_timeout_ms
         self._snapshots = Path(orchestrator.snapshot_dir)
@@ -89,7 +92,14 @@ class Maker:
         deadline_ms = None if self._kind.keeps == "nothing" else self._restore_timeout_ms
         # More than there may be would only be made to lie there.
         size = min(self._function.warm_pool_size, self._function.max_instances)
-        self._pool = WarmPool(made, size, POOL_LIMIT, restore_timeout_ms=deadline_ms)
+        self._pool = WarmPool(
+            made,
+            size,
+            POOL_LIMIT,
+            restore_timeout_ms=deadline_ms,
+            warm=self._warm,
+            pause_s=_REFILL_PAUSE_S,
+        )
         return self._pool
 
     def prepare(self) -> None:
@@ -128,7 +138,6 @@ class Maker:
                 function.ready_timeout_s,
             )
         )
-        self._stock.fill()
 
     def _prepare_strategy(self, function: Function) -> None:
         if self._keeps_image:
@@ -151,28 +160,55 @@ class Maker:
             self._strategy = self._new_strategy()
             self._strategy.prepare(function)
 
+    def take(self) -> Made | None:
+        """An instance of the pool, if one is there. It does not wait."""
+        instance = None if self._pool is None else self._pool.take()
+        return None if instance is None else Made(instance, self._channels.pop(instance, None))
+
     def make(self) -> Made:
-        """An instance that is being told the channel's name.
+        """An instance, of the pool or new, that is about to have its end of a channel.
 
         Raises:
             StartError, StrategyClosedError: there is none.
             SegmentNoSpaceError: there is no memory for its channel.
         """
         instance = self._start()
-        if self._function.kind == "executable":
-            return Made(instance, None)
-        try:
-            channel = self._stock.take()
+        channel = self._channels.pop(instance, None)
+        if channel is None and self._function.kind == "python":
             try:
-                self._limit_memory(instance.pid)
-                instance.take_connection().send(channel.name.encode() + b"\n")
-            except OSError as error:
-                discard(channel)
-                raise StartError(f"the instance ended right after READY: {error}") from None
-        except BaseException:
-            instance.stop(grace_s=0)
-            raise
+                channel = self._connect(instance)
+            except BaseException:
+                instance.stop(grace_s=0)
+                raise
         return Made(instance, channel)
+
+    def _connect(self, instance: Instance) -> Channel:
+        """Makes a channel and sends the instance its end of it."""
+        channel = Channel.create_sealed(self._ring_bytes, populate=False)
+        try:
+            self._limit_memory(instance.pid)
+            ends = channel.descriptors
+            socket.send_fds(instance.take_connection(), [worker.CHANNEL], ends)
+        except OSError as error:
+            channel.close()
+            raise StartError(f"the instance ended right after READY: {error}") from None
+        return channel
+
+    def _warm(self, instance: Instance) -> None:
+        """Has an instance of the pool do what else its first request would wait for."""
+        if self._function.kind == "executable":
+            return
+        channel = self._channels[instance] = self._connect(instance)
+        instance.at_end.append(self._forget_channel)
+        try:
+            channel.call(b"".join(wire.REHEARSAL), timeout=self._function.ready_timeout_s)
+        except (AetherlessError, OSError) as error:
+            raise StartError(f"the instance did not answer its rehearsal: {error}") from None
+
+    def _forget_channel(self, instance: Instance) -> None:
+        """Of one that has ended in the pool."""
+        if (channel := self._channels.pop(instance, None)) is not None:
+            channel.close()
 
     def _start(self) -> Instance:
         try:
@@ -187,14 +223,13 @@ class Maker:
         if self._refill.acquire(blocking=False):
             try:
                 self._strategy.replenish()
-                with contextlib.suppress(OSError, AetherlessError):  # who needs one is told
-                    self._stock.fill()
             finally:
                 self._refill.release()
 
     def _limit_memory(self, pid: int) -> None:
         function = self._function
-        most_mb = function.memory_limit_mb + _SLACK_MB + _STACK_MB * function.concurrency
+        stacks_mb = _STACK_MB * (function.concurrency + _THREADS)
+        most_mb = function.memory_limit_mb + _SLACK_MB + stacks_mb
         resource.prlimit(pid, resource.RLIMIT_DATA, (most_mb << 20, most_mb << 20))
 
     def pool_counts(self) -> dict[str, Any]:
@@ -211,9 +246,6 @@ class Maker:
         """
         with contextlib.suppress(StrategyClosedError):
             self._strategy.close()
-        self._stock.close()
-        with self._refill:  # a thread that makes a channel now must not be cut off by our end
-            pass
         if forget and self._keeps_image:
             _remove_image(self._snapshots / self._image)
 

@@ -209,39 +209,54 @@ class Service:
             and len(self._servings) + self.starting < self.function.max_instances
         ):
             self.starting += 1
-            self._tasks.begin(self._start_one())
+            made = self._maker.take()
+            if made is not None:
+                self._came(made)
+            else:
+                self._tasks.begin(self._start_one())
 
     async def _start_one(self) -> None:
         try:
             made = await self._loop.run_in_executor(self._starters, self._maker.make)
-            try:
-                serving = self._put_into_service(made)
-            except BaseException:  # as where descriptors are short
-                await self._loop.run_in_executor(self._enders, made.discard)
-                raise
         except Exception as error:
-            self.starting -= 1
-            self.counts["start_failed"] += 1
-            log.warning("%s: no instance: %s", self.function.id, error)
-            # Who has room before long serves all who wait. Where nobody has, one of them is told:
-            # with each failure there is one less.
-            if self._waiting and not any(map(_lasts, self._servings)):
-                told = error if isinstance(error, AetherlessError) else StartError(str(error))
-                self._waiting.popleft().settle(told)
-                self._scale()
+            self._start_failed(error)
+        else:
+            self._came(made)
+
+    def _came(self, made: Made) -> None:
+        """Has an instance serve from now on."""
+        try:
+            serving = self._put_into_service(made)
+        except Exception as error:  # as where descriptors are short
+            self._tasks.begin(self._discard(made))
+            self._start_failed(error)
             return
         self.starting -= 1
         self.counts["started"] += 1
         if self._closing and not self._waiting:
             self._retire(serving, "shutdown")
-        else:
-            self._serve_waiting()
-            self._plan_eviction()
-            # Later: a thread that makes a channel now would keep the first answer waiting.
-            if self._refill is None:
-                self._refill = self._loop.call_later(REFILL_S, self._refill_stock)
+            return
+        self._serve_waiting()
+        self._plan_eviction()
+        # Later: what starts use up is made up for when the first answer is on its way.
+        if self._refill is None:
+            self._refill = self._loop.call_later(REFILL_S, self._begin_refill)
 
-    def _refill_stock(self) -> None:
+    async def _discard(self, made: Made) -> None:
+        await self._loop.run_in_executor(self._enders, made.discard)
+
+    def _start_failed(self, error: Exception) -> None:
+        self.starting -= 1
+        self.counts["start_failed"] += 1
+        log.warning("%s: no instance: %s", self.function.id, error)
+        # Who has room before long serves all who wait. Where nobody has, one of them is told: with
+        # each failure there is one less.
+        if self._waiting and not any(map(_lasts, self._servings)):
+            told = error if isinstance(error, AetherlessError) else StartError(str(error))
+            self._waiting.popleft().settle(told)
+            self._scale()
+
+    def _begin_refill(self) -> None:
         self._refill = None
         if not self._closing:
             self._tasks.begin(self._run_refill())

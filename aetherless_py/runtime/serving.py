@@ -127,7 +127,7 @@ class PythonServing(Serving):
     Args:
         timeout_s: how long an answer may take.
         looker: of the loop.
-        channel: whose name the instance was told.
+        channel: whose other end the instance has.
     """
 
     def __init__(

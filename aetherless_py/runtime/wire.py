@@ -35,7 +35,7 @@ class Request:
         id: the request's own.
         method, path, query, client: as they came; path and query are still percent-encoded.
         received_ns: when it came, in ns since the epoch.
-        deadline_ns: when it must be answered, on CLOCK_MONOTONIC.
+        deadline_ns: when it must be answered, on CLOCK_MONOTONIC; 0 for `REHEARSAL`.
         headers: names in lower case, as they came, in order.
         body: its bytes, in the ring's own memory: not to be kept.
     """
@@ -123,6 +123,14 @@ def request(
     lines += [name + b":" + value for name, value in headers]
     head = b"\n".join(lines)
     return [len(head).to_bytes(LENGTH_BYTES, "little") + head, *body]
+
+
+# What a pooled instance is asked before it is handed over: it does with it all that it does with a
+# request, but for calling the handler, so that the first request finds nothing done for the first
+# time.
+REHEARSAL = request(
+    "rehearsal", "GET", b"/", b"a=b", "127.0.0.1", 0, 0, [(b"host", b"localhost")], [b"{}"]
+)
 
 
 def response(

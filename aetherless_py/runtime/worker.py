@@ -1,8 +1,8 @@
 """What serves a Python function inside its process: requests from the channel, to the handler.
 
-The runtime tells the channel's name on the connection and is told the moments of the start there;
-after that only single bytes go over it, which say that answers are there. When it is closed, or the
-channel is, the process ends.
+The runtime sends the channel's descriptors on the connection and is told the moments of the start
+there; after that only single bytes go over it, which say that answers are there. When it is closed,
+or the channel is, the process ends.
 
 With a concurrency above 1 there are so many threads, which wait for requests in turn and handle
 what they have received themselves, so that nothing is handed from thread to thread.
@@ -10,6 +10,7 @@ what they have received themselves, so that nothing is handed from thread to thr
 
 from __future__ import annotations
 
+import _socket
 import os
 import sys
 import threading
@@ -30,14 +31,15 @@ from aetherless_py.runtime.turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import _socket
     from collections.abc import Callable
     from typing import Any
 
     from aetherless_py.runtime.handler_logs import RequestIds
     from aetherless_py.shm.side import Wait
 
-NAME_BYTES = 256  # of a channel's name, and its end
+CHANNEL = b"C"  # comes with the channel's two descriptors
+_DESCRIPTORS = 2
+_INT_BYTES = 4
 HANDLER = "AETHER_HANDLER"
 CONCURRENCY = "AETHER_CONCURRENCY"
 FUNCTION = "AETHER_FUNCTION"
@@ -70,13 +72,12 @@ class Worker:
     def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
         """As `start.base.Function.handler` says of one that serves by itself."""
         self._instance_id = os.environ["AETHER_INSTANCE_ID"]  # its own, after a fork or restore
-        name = b""
-        while not name.endswith(b"\n"):
-            more = connection.recv(NAME_BYTES - len(name))
-            if not more:  # the runtime does not want it any more
-                return
-            name += more
-        with Channel.attach(name[:-1].decode(), "yield", populate=False) as self._channel:
+        descriptors = _received(connection)
+        if not descriptors:  # the runtime does not want it any more
+            return
+        with Channel.adopt(descriptors, "yield", populate=False) as self._channel:
+            for descriptor in descriptors:
+                os.close(descriptor)
             self._channel.bell(connection.fileno())
             connection.sendall(marks)
             self._turns = Turns(self._threads)
@@ -147,9 +148,10 @@ class Worker:
         )
         if self._logged is not None:
             self._logged.begin(request.id)
+        handler = self._handler if request.deadline_ns else _rehearse
         began_ns = monotonic_ns()
         try:
-            result = self._handler(event, context)
+            result = handler(event, context)
         except Exception as error:
             return self._failed(f"request {request.id}", error, 500, monotonic_ns() - began_ns)
         took_ns = monotonic_ns() - began_ns
@@ -169,3 +171,21 @@ class Worker:
         except Exception:  # the function has closed its streams: only the log is the poorer
             pass
         return wire.response(status, took_ns, True, _JSON, _FAILED)
+
+
+def _rehearse(event: dict[str, Any], _context: Context) -> dict[str, Any]:
+    """The handler of `wire.REHEARSAL`."""
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": "{}"}
+
+
+def _received(connection: _socket.socket) -> list[int]:
+    """The channel's descriptors; none when the runtime has closed the connection."""
+    flags = _socket.MSG_CMSG_CLOEXEC
+    room = _socket.CMSG_SPACE(_DESCRIPTORS * _INT_BYTES)
+    _, ancillary, _, _ = connection.recvmsg(len(CHANNEL), room, flags)
+    return [
+        int.from_bytes(data[at : at + _INT_BYTES], sys.byteorder)
+        for level, kind, data in ancillary
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
+        for at in range(0, len(data), _INT_BYTES)
+    ]

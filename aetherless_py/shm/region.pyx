@@ -9,6 +9,7 @@ cannot be confused by reused process ids or PID namespaces.
 """
 
 import errno
+import fcntl
 import operator
 import os
 import re
@@ -38,6 +39,9 @@ from aetherless_py.shm cimport native
 cdef extern from "sys/mman.h" nogil:
     const int MAP_NORESERVE
     const int MAP_POPULATE
+    const unsigned int MFD_ALLOW_SEALING
+    const unsigned int MFD_CLOEXEC
+    int memfd_create(const char *name, unsigned int flags)
 
 # On Linux, POSIX shared memory is this tmpfs: shm_open(3).
 _FOLDER = "/dev/shm"
@@ -45,6 +49,8 @@ _FLAGS = os.O_RDWR | os.O_CLOEXEC
 _AUTOMATIC_PREFIX = "aetherless-"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_MEMORY_FILE = MFD_ALLOW_SEALING | MFD_CLOEXEC
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 
 # Objects that hold descriptors with locks. A forked child shares these descriptors, and would keep
 # the locks of a dead parent alive: it gives them up at once.
@@ -139,6 +145,17 @@ def _check_ours(fd, name):
     return status
 
 
+def _name_of_sealed(fd):
+    """What errors call a ring that has no name."""
+    return f"sealed ring {os.fstat(fd).st_ino}"
+
+
+def _overcommit_is_strict():
+    """Whether a page that the kernel has promised may yet be refused, with a SIGBUS (proc(5))."""
+    with open("/proc/sys/vm/overcommit_memory", "rb") as file:
+        return file.read(1) == b"2"
+
+
 def _read_header(fd, status, name):
     """Returns (capacity_bytes, checksum, key) of a segment after checking all that can be checked."""
     cdef native.aether_header header
@@ -230,7 +247,12 @@ def reclaim_stale():
 
 
 cdef class Region:
-    """A mapped segment; made by `create` or `attach`, unmapped when nothing refers to it.
+    """A mapped segment, unmapped when nothing refers to it.
+
+    `create` makes a named one, to which others `attach`. `create_sealed` makes one without a name,
+    whose descriptor is sent to who shall `adopt` it; its pages are allocated when they are touched.
+    Whoever has a named segment open can shrink it, and the next touch of a page that is gone is a
+    SIGBUS, in whatever process; a sealed one has its size for good.
 
     A view that somebody holds keeps the mapping, so it can never point at unmapped memory.
     """
@@ -240,28 +262,17 @@ cdef class Region:
 
     @staticmethod
     def create(capacity_bytes, name, checksum, populate):
-        capacity_bytes = _checked_capacity(capacity_bytes)
         cdef Region region = Region.__new__(Region)
-        cdef native.aether_header header
-        automatic = name is None
-        if automatic:
+        if name is None:
             name = f"{_AUTOMATIC_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
         region.name = _checked_name(name)
-        region.capacity_bytes = capacity_bytes
-        region.checksum = bool(checksum)
-        header.magic = native.AETHER_MAGIC
-        header.version = native.AETHER_VERSION
-        header.flags = native.AETHER_FLAG_CHECKSUM if checksum else 0
-        header.capacity = capacity_bytes
-        header.data_offset = native.AETHER_DATA_OFFSET
-        header.key = region.key = secrets.randbits(32)
-        header.unused = 0
+        capacity_bytes = _checked_capacity(capacity_bytes)
         register_holder(region)
         try:
             region.fd = open_held(_FOLDER, os.O_TMPFILE)
+            os.ftruncate(region.fd, native.AETHER_DATA_OFFSET + capacity_bytes)
             # Allocate now: a page that tmpfs cannot give later would be a SIGBUS in the middle
             # of a write.
-            os.ftruncate(region.fd, native.AETHER_DATA_OFFSET + capacity_bytes)
             os.posix_fallocate(region.fd, 0, native.AETHER_CONTROL_BYTES)
             os.posix_fallocate(region.fd, native.AETHER_DATA_OFFSET, capacity_bytes)
         except OSError as error:
@@ -275,11 +286,48 @@ cdef class Region:
                 " aetherless_py.shm.reclaim_stale(), ask for less, or enlarge the file system",
                 _FOLDER,
             ) from None
-        os.pwrite(region.fd, (<char *>&header)[:sizeof(header)], 0)
-        region.map(populate)
-        region._hold()
+        region._fill(capacity_bytes, checksum, populate)
         region._link()
         return region
+
+    @staticmethod
+    def create_sealed(capacity_bytes, checksum, populate):
+        cdef Region region = Region.__new__(Region)
+        capacity_bytes = _checked_capacity(capacity_bytes)
+        size_bytes = native.AETHER_DATA_OFFSET + capacity_bytes
+        register_holder(region)
+        try:
+            region.fd = memfd_create(b"aetherless-ring", _MEMORY_FILE)
+            if region.fd < 0:
+                raise OSError(c_errno, os.strerror(c_errno))
+            region.name = _name_of_sealed(region.fd)
+            os.ftruncate(region.fd, size_bytes)
+            if _overcommit_is_strict():
+                os.posix_fallocate(region.fd, 0, size_bytes)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM):
+                raise
+            raise SegmentNoSpaceError(
+                error.errno, f"no memory for a ring of {capacity_bytes} bytes: ask for less"
+            ) from None
+        region._fill(capacity_bytes, checksum, populate)
+        fcntl.fcntl(region.fd, fcntl.F_ADD_SEALS, _SEALS | fcntl.F_SEAL_SEAL)
+        return region
+
+    def _fill(self, capacity_bytes, checksum, populate):
+        cdef native.aether_header header
+        self.capacity_bytes = capacity_bytes
+        self.checksum = bool(checksum)
+        header.magic = native.AETHER_MAGIC
+        header.version = native.AETHER_VERSION
+        header.flags = native.AETHER_FLAG_CHECKSUM if checksum else 0
+        header.capacity = capacity_bytes
+        header.data_offset = native.AETHER_DATA_OFFSET
+        header.key = self.key = secrets.randbits(32)
+        header.unused = 0
+        os.pwrite(self.fd, (<char *>&header)[:sizeof(header)], 0)
+        self.map(populate)
+        self._hold()
 
     @staticmethod
     def attach(name, populate=True):
@@ -295,6 +343,25 @@ cdef class Region:
             raise SegmentNotFoundError(
                 errno.ENOENT, "the segment was removed at this moment", region.name
             )
+        region.map(populate)
+        return region
+
+    @staticmethod
+    def adopt(int fd, populate=True):
+        cdef Region region = Region.__new__(Region)
+        region.name = _name_of_sealed(fd)
+        register_holder(region)
+        # An open file description of its own: locks on the one that came are its maker's, too.
+        region.fd = open_held(f"/proc/self/fd/{fd}", 0)
+        try:
+            sealed = fcntl.fcntl(region.fd, fcntl.F_GET_SEALS) & _SEALS == _SEALS
+        except OSError:  # it is not even in memory
+            sealed = False
+        if not sealed:
+            raise SegmentFormatError(f"{region.name}: not a sealed ring: who sent it may shrink it")
+        region.capacity_bytes, region.checksum, region.key = _read_header(
+            region.fd, os.fstat(region.fd), region.name)
+        region._hold()
         region.map(populate)
         return region
 
@@ -366,7 +433,7 @@ cdef class Region:
         return 0
 
     cdef int reopen(self) except -1:
-        """A descriptor of its own open file description, so that locks on it are its own."""
+        """A descriptor of an open file description of its own, so that locks on it are its own."""
         return open_held(f"/proc/self/fd/{self.fd}", 0)
 
     def __dealloc__(self):

@@ -75,6 +75,35 @@ class RingBuffer:
         """
         return cls(Region.attach(name, populate), False)
 
+    @classmethod
+    def create_sealed(cls, capacity_bytes=1 << 20, checksum=True, populate=True):
+        """Makes a ring without a name, whose size no process can change.
+
+        Send `descriptor` to the other process (`socket.send_fds`), which calls `adopt`. Its memory
+        is allocated as it is touched: on the kernel's word, which only strict overcommit breaks;
+        there it is allocated now.
+
+        Args:
+            capacity_bytes, checksum, populate: as for `create`.
+
+        Raises:
+            SegmentSizeError: bad arguments.
+            SegmentNoSpaceError: there is no memory for it.
+        """
+        return cls(Region.create_sealed(capacity_bytes, checksum, populate), False)
+
+    @classmethod
+    def adopt(cls, descriptor, populate=True):
+        """Opens the sealed ring of that descriptor, which stays the caller's to close.
+
+        Args:
+            populate: as for `attach`.
+
+        Raises:
+            SegmentFormatError: it is no ring of this version, or not sealed.
+        """
+        return cls(Region.adopt(descriptor, populate), False)
+
     def _open_region(self):
         if self._region is None:
             raise RingClosedError("this ring is closed")
@@ -113,8 +142,13 @@ class RingBuffer:
 
     @property
     def name(self):
-        """The segment's name, with its leading slash."""
+        """The segment's name, with its leading slash; what a sealed one is called in messages."""
         return self._open_region().name
+
+    @property
+    def descriptor(self):
+        """The segment's, to be sent to who shall `adopt` it; it stays the ring's."""
+        return self._open_region().fd
 
     @property
     def capacity_bytes(self):

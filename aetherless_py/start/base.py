@@ -149,7 +149,10 @@ class Strategy(abc.ABC):
         function = self._function
         if timeout_s is not None:
             function = replace(function, ready_timeout_s=timeout_s)
-        instance = self._start(function, asked_ns)
+        return self._begun(self._start(function, asked_ns))
+
+    def _begun(self, instance: Instance) -> Instance:
+        """Remembers it until its end: `close` stops what is left."""
         self._instances.add(instance)
         instance.at_end.append(self._instances.discard)
         return instance

@@ -3,6 +3,10 @@
 A thread keeps the pool full. An instance that is not ready within the restore deadline is killed
 and counted: what is handed over was made in time, or is not handed over. Nothing else is started in
 place of a warm instance: who asks while the pool is empty waits for the refill.
+
+What is handed over is asked something at once, and a refill would compete with that for the
+processors. So refills pause: one that is due begins `pause_s` after the last one, or the last
+hand-over.
 """
 
 from __future__ import annotations
@@ -59,6 +63,9 @@ class WarmPool(Strategy):
         ttl_s: how long an instance is kept; None for ever.
         restore_timeout_ms: how long the source may take to make one; None for as long as the
             function's own time-out.
+        warm: does to each new instance what it shall not have to do when it is handed over; it is
+            called in the pool's thread. An instance for which it raises is not kept.
+        pause_s: between refills, once the pool was full.
 
     Raises:
         PoolLimitError: the pool would hold more than it may, or nothing.
@@ -74,6 +81,8 @@ class WarmPool(Strategy):
         limit: int = 64,
         ttl_s: float | None = None,
         restore_timeout_ms: float | None = RESTORE_TIMEOUT_MS,
+        warm: Callable[[Instance], object] = lambda _: None,
+        pause_s: float = 0.0,
     ) -> None:
         super().__init__()
         self.takes = source.takes
@@ -85,8 +94,12 @@ class WarmPool(Strategy):
         self.counts = PoolCounts()
         self._source, self._size, self._ttl_s = source, size, ttl_s
         self._restore_timeout_ms = restore_timeout_ms
+        self._warm, self._pause_s = warm, pause_s
+        self._was_full = False
+        self._paused_at = -math.inf
         self._ready: deque[tuple[Instance, float]] = deque()  # with the moment at which it expires
         self._changed = threading.Condition()
+        self._unusable: deque[Instance] = deque()  # to be stopped, which takes its time
         self._failures = 0  # in a row
         self._last_failure: Exception | None = None
         self._filler = threading.Thread(target=self._fill, name="warm pool", daemon=True)
@@ -100,6 +113,11 @@ class WarmPool(Strategy):
     def ready(self) -> int:
         """How many instances wait."""
         return len(self._ready)
+
+    def replenish(self) -> None:
+        """As `Strategy.replenish`: has the pool's thread do so."""
+        with self._changed:
+            self._changed.notify_all()
 
     def settle(self, timeout_s: float) -> None:
         """Returns when the pool is full; as `Strategy.settle`."""
@@ -125,33 +143,63 @@ class WarmPool(Strategy):
         with self._changed:
             while True:
                 self._wait_for(lambda: bool(self._ready), deadline_of(function, asked_ns) / 1e9)
-                instance, expires = self._ready.popleft()
+                instance = self._next(asked_ns)
                 self._changed.notify_all()
-                if not instance.alive:
-                    self.counts.ended += 1
-                elif expires <= time.monotonic():  # and the refill had no time to see to it
-                    self.counts.expired += 1
-                else:
-                    break
-                instance.stop(grace_s=0)
+                if instance is not None:
+                    return instance
+
+    def take(self) -> Instance | None:
+        """A warm instance, if there is one; as `start`, but it never waits.
+
+        The pool is not filled up again before `replenish` is called.
+        """
+        asked_ns = time.monotonic_ns()
+        with self._changed:
+            while self._ready and not self._closed:
+                if (instance := self._next(asked_ns)) is not None:
+                    return self._begun(instance)
+        return None
+
+    def _next(self, asked_ns: int) -> Instance | None:
+        """The oldest instance, if it can be asked; the caller holds the lock."""
+        instance, expires = self._ready.popleft()
+        now = self._paused_at = time.monotonic()
+        if not instance.alive:
+            self.counts.ended += 1
+        elif expires <= now:  # and the refill had no time to see to it
+            self.counts.expired += 1
+        else:
             self.counts.handed_over += 1
             instance.hand_over(self.name, Phases(asked_ns, ready_ns=time.monotonic_ns()))
-        return instance
+            return instance
+        self._unusable.append(instance)
+        return None
 
     def _fill(self) -> None:
         while not self._closed:
             self._expire()
             with self._changed:
                 if len(self._ready) >= self._size:
+                    self._was_full = True
                     self._changed.wait(self._until_expiry())
                     continue
+                pause_s = self._paused_at + self._pause_s - time.monotonic()
+                if self._was_full and pause_s > 0:
+                    self._changed.wait(pause_s)
+                    continue
             self._add_one()
+            self._paused_at = time.monotonic()
             self._source.replenish()
 
     def _add_one(self) -> None:
         deadline_ms = self._restore_timeout_ms
         try:
             instance = self._source.start(None if deadline_ms is None else deadline_ms / 1e3)
+            try:
+                self._warm(instance)
+            except BaseException:
+                instance.stop(grace_s=0)
+                raise
         except Exception as error:  # whatever it is, the pool goes on
             if isinstance(error, StartTimeoutError):
                 self.counts.missed_deadline += 1
@@ -176,19 +224,18 @@ class WarmPool(Strategy):
         return max(0.0, self._ready[0][1] - time.monotonic())
 
     def _expire(self) -> None:
-        expired = []
         with self._changed:
             while self._ready and self._ready[0][1] <= time.monotonic():
-                expired.append(self._ready.popleft()[0])
-        for instance in expired:
-            self.counts.expired += 1
-            instance.stop()
+                self._unusable.append(self._ready.popleft()[0])
+                self.counts.expired += 1
+        while self._unusable:
+            self._unusable.popleft().stop(grace_s=0)
 
     def _close(self) -> None:
         with self._changed:
             self._changed.notify_all()
         if self._filler.ident is not None:
             self._filler.join()
-        while self._ready:
-            self._ready.popleft()[0].stop(grace_s=0)
+        for instance in (*self._unusable, *(each for each, _ in self._ready)):
+            instance.stop(grace_s=0)
         self._source.close()

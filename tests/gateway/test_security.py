@@ -35,21 +35,8 @@ def test_what_lies_in_the_file_system_is_the_users_alone(up: Start) -> None:
     for folder in (runtime.folder / "logs").rglob("."):
         assert folder == runtime.folder / "logs" or mode(folder) == 0o700
 
-    def segments() -> list[Path]:
-        return list(Path("/dev/shm").glob(f"aetherless-{runtime.process.pid}-*"))
-
-    eventually(segments, "the stock of channels for the next instances")
-    assert {mode(path) for path in segments()} == {0o600}
-    # That of an instance which serves has no name any more.
-    [instance] = runtime.instances()
-    process = psutil.Process(instance["pid"])
-
-    def mapped() -> list[str]:
-        paths = [each.path for each in process.memory_maps()]
-        return [path for path in paths if path.startswith("/dev/shm/aetherless-")]
-
-    assert mapped()
-    eventually(lambda: not any(map(os.path.exists, mapped())), "its channel keeps its name")
+    # The channels have no names that anybody could open.
+    assert not list(Path("/dev/shm").glob(f"aetherless-{runtime.process.pid}-*"))
 
 
 def test_another_user_reaches_nothing(up: Start, tmp_path: Path) -> None:
@@ -63,15 +50,15 @@ def test_another_user_reaches_nothing(up: Start, tmp_path: Path) -> None:
             folder.chmod(folder.stat().st_mode | 0o011)
     runtime.folder.chmod(0o755)
     program = """
-import glob, os, socket, sys
+import os, socket, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 client = socket.socket(socket.AF_UNIX)
 for attempt in (
     lambda: client.connect(sys.argv[1]),
     lambda: os.listdir(os.path.dirname(sys.argv[1])),
-    *(lambda path=path: open(path, "rb") for path in glob.glob(sys.argv[2])),
-    lambda: os.kill(int(sys.argv[3]), 0),
-    lambda: os.open(f"/proc/{sys.argv[3]}/mem", os.O_RDONLY),
+    lambda: os.kill(int(sys.argv[2]), 0),
+    lambda: os.open(f"/proc/{sys.argv[2]}/mem", os.O_RDONLY),
+    lambda: os.listdir(f"/proc/{sys.argv[2]}/fd"),
 ):
     try:
         attempt()
@@ -85,13 +72,11 @@ for attempt in (
     found = subprocess.run(
         # Not the environment's interpreter: nobody may be unable to execute it.
         [os.path.realpath(sys.executable) if os.access("/root", os.X_OK) else "python3", "-c",
-         program, str(control), f"/dev/shm/aetherless-{runtime.process.pid}-*",
-         str(runtime.process.pid)],
+         program, str(control), str(runtime.process.pid)],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
-    said = found.stdout.split()
-    assert set(said) == {"refused"} and len(said) > 4, found.stdout
+    assert found.stdout.split() == ["refused"] * 5, found.stdout
 
 
 def test_it_listens_on_this_machine_only(up: Start) -> None:
@@ -159,6 +144,8 @@ def test_a_function_that_writes_its_own_answers_injects_nothing(up: Start) -> No
             assert found.status == 502, (answer, found)
             assert not {"x-injected", "folded", "x: a"} & set(found.headers)
             assert connection.answer().body == b'{"status":"ok"}'
+    # The worker has answered those requests, too: an answer too many ends the instance.
+    eventually(lambda: runtime.ask("/function/poke").status == 200)
     # Names of the gateway's own headers, and those of the connection, are left out of a good one.
     own = ["connection: close", "content-length: 3", "transfer-encoding: chunked", "x-own: 1"]
     own += ["x-aether-instance: forged", "date: forged", "x-aether-request-id: forged"]
@@ -172,7 +159,10 @@ def test_a_function_that_writes_its_own_answers_injects_nothing(up: Start) -> No
     assert runtime.ask("/function/noop").status == 200
 
 
-@pytest.mark.parametrize("what", ["connection", "shutdown", "rings"])
+HARM = ["connection", "shutdown", "rings", "truncate", "grow", "punch", "flood"]
+
+
+@pytest.mark.parametrize("what", HARM)
 def test_nonsense_costs_only_the_functions_own_instance(up: Start, what: str) -> None:
     runtime = up(HOSTILE, {"id": "noop"}, {"id": "who"})
     for other in ("noop", "who"):
@@ -191,6 +181,12 @@ def test_nonsense_costs_only_the_functions_own_instance(up: Start, what: str) ->
         assert state[other]["counts"] == {"started": 1}
     assert "Traceback" not in runtime.stderr()
     eventually(lambda: runtime.ask("/function/poke").status == 200)
+
+
+def test_a_handler_may_have_an_executor_of_32_threads(up: Start) -> None:
+    runtime = up(HOSTILE)
+    answer = runtime.ask("/function/poke?do=threads&value=32")
+    assert answer.json() == {"threads": 32}, answer
 
 
 def test_an_instance_finds_no_others_channel(up: Start) -> None:

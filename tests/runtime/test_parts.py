@@ -1,4 +1,4 @@
-"""What the orchestrator is made of, without processes: states, deadlines, stock, logs, memory."""
+"""What the orchestrator is made of, without processes: states, deadlines, logs, memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from typing import Any
 
 import pytest
 
-from aetherless_py.errors import SegmentNoSpaceError
 from aetherless_py.runtime import logs, memory
 from aetherless_py.runtime.deadlines import Deadlines
 from aetherless_py.runtime.logs import LIMIT_BYTES, Log
 from aetherless_py.runtime.states import State, follow
-from aetherless_py.runtime.stock import Stock, discard
 from aetherless_py.start import tree
 from aetherless_py.start.output import Output
 
@@ -112,54 +110,6 @@ def test_after_close_nothing_expires() -> None:
         return expired
 
     assert asyncio.run(run()) == []
-
-
-# -- stock -----------------------------------------------------------------------------------------
-
-
-def _segments() -> set[str]:
-    return {name for name in os.listdir("/dev/shm") if name.startswith(f"aetherless-{os.getpid()}")}
-
-
-def test_a_stock_gives_what_it_has_and_more() -> None:
-    stock = Stock(1 << 16, size=2)
-    stock.fill()
-    assert len(_segments()) == 4  # two rings each
-    taken = [stock.take() for _ in range(3)]
-    assert len({channel.name for channel in taken}) == 3
-    for channel in taken:
-        discard(channel)
-    stock.fill()
-    stock.close()
-    stock.close()
-    assert not _segments()
-
-
-def test_a_stock_that_is_closed_while_it_is_filled_keeps_nothing() -> None:
-    for _ in range(30):
-        stock = Stock(1 << 16, size=3)
-        fillers = [threading.Thread(target=stock.fill) for _ in range(3)]
-        for filler in fillers:
-            filler.start()
-        stock.close()
-        for filler in fillers:
-            filler.join()
-        stock.close()
-        assert not _segments()
-
-
-def test_no_memory_for_a_channel_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    stock = Stock(1 << 16, size=0)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(SegmentNoSpaceError):
-        stock.take()
-    monkeypatch.undo()
-    discard(stock.take())
-    stock.close()
 
 
 # -- logs ------------------------------------------------------------------------------------------

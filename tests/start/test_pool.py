@@ -100,7 +100,7 @@ def test_an_instance_past_its_time_to_live_is_not_handed_over_while_a_refill_tak
         warm._ready[0] = (old, time.monotonic())  # its time is over
         threading.Timer(0.1, go_on.set).start()
         assert warm.start().id != old.id
-        assert not old.alive
+        assert gone(old.pid)
         assert warm.counts.expired == 1
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import stat
 import sys
+import threading
 from typing import Any
 
 from aetherless_py.runtime.worker import Worker
@@ -57,8 +59,6 @@ def poke(event: Any, context: Any) -> Any:
         for number in sockets():
             os.close(number)
     elif what == "rings":  # all that both sides keep in the rings
-        import ctypes
-
         for begin, end in rings():
             ctypes.memmove(begin, os.urandom(end - begin), end - begin)
     elif what == "answer":  # a message of its own making, to whichever request this is
@@ -69,9 +69,37 @@ def poke(event: Any, context: Any) -> Any:
             if isinstance(each.f_locals.get("self"), Worker) and "number" in each.f_locals
         )
         channel.answer(number, bytes.fromhex(value))
+    elif what in ("truncate", "grow", "punch"):  # whatever descriptor there is
+        for number in map(int, os.listdir("/proc/self/fd")):
+            with contextlib.suppress(OSError):
+                if what == "punch":
+                    punch(number)
+                else:
+                    os.ftruncate(number, 0 if what == "truncate" else 1 << 40)
+    elif what == "flood":  # answers that nobody has asked for
+        assert channel is not None
+        number = 0
+        with contextlib.suppress(Exception):  # the runtime has had enough
+            while True:
+                number += 16
+                channel.answer(number, b"nobody asked")
+    elif what == "threads":
+        together = threading.Barrier(int(value) + 1)
+        threads = [threading.Thread(target=together.wait) for _ in range(int(value))]
+        for thread in threads:
+            thread.start()
+        together.wait(timeout=60)
+        return {"threads": len(threads)}
     elif what == "look":
         return {"rings": len(rings()), "segments": segments(), "sockets": len(sockets())}
     return {"pid": os.getpid(), "collected": gc.isenabled()}
+
+
+def punch(number: int) -> None:
+    """Gives the pages of a file back, so that they are zeros; its size stays."""
+    keep_size, punch_hole = 1, 2
+    size = ctypes.c_long(os.fstat(number).st_size)
+    ctypes.CDLL(None).fallocate(number, keep_size | punch_hole, ctypes.c_long(0), size)
 
 
 def frames() -> list[Any]:
