@@ -33,6 +33,7 @@ setup(
             extension("shm.consumer"),
             extension("shm.ring"),
             extension("channel"),
+            extension("runtime.alarm"),
             extension("start.forks"),
             extension("start.memory"),
             extension("start.process"),

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, SupportsIndex
 
@@ -31,7 +31,7 @@ class Channel:
     ) -> Self: ...
     @classmethod
     def adopt(
-        cls, descriptors: tuple[int, int], wait: Wait = "adaptive", populate: bool = True
+        cls, descriptors: Sequence[int], wait: Wait = "adaptive", populate: bool = True
     ) -> Self: ...
     @property
     def descriptors(self) -> tuple[int, int]: ...

@@ -12,11 +12,12 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from aetherless_py.channel import Channel
 from aetherless_py.errors import AetherlessError, InstanceGoneError, MessageTooLargeError
 from aetherless_py.runtime import wire
+from aetherless_py.runtime.alarm import Alarm
 from aetherless_py.start.worker import MARKS_BYTES
 
 # How long to look on after the last answer. Longer than a short function takes, and than what it
@@ -28,14 +29,50 @@ _RETRY_S = 0.002  # until a request for which the ring had no room is tried agai
 Thing = TypeVar("Thing")
 
 
+class Queue(Protocol):
+    """Who has requests that wait for an instance, with patience."""
+
+    def look(self) -> None:
+        """Does what is due; asks again to be looked at if more will be."""
+
+
 class Looker:
-    """Looks for answers on all lines that wait for one, once a turn of the loop."""
+    """Looks for answers on all lines that wait for one, once a turn of the loop.
+
+    And at queues whose patience has an end; when there is nothing to look for, an alarm does.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._lines: set[Line[Any]] = set()
+        self._queues: dict[Queue, int] = {}  # and when to look at each
         self._looking = False
         self._last_ns = 0
+        self._alarm = Alarm()
+        loop.add_reader(self._alarm.fd, self._rung)
+
+    def close(self) -> None:
+        """Looks no more."""
+        self._loop.remove_reader(self._alarm.fd)
+        self._alarm.close()
+
+    def keep_in_view(self, queue: Queue, due_ns: int) -> None:
+        """Looks at a queue at that moment, on CLOCK_MONOTONIC."""
+        self._queues[queue] = due_ns
+        if not self._looking:
+            self._alarm.set(min(self._queues.values()))
+
+    def _rung(self) -> None:
+        self._alarm.clear()
+        self._look_at_queues(monotonic_ns())
+        if self._queues and not self._looking:
+            self._alarm.set(min(self._queues.values()))
+
+    def _look_at_queues(self, now_ns: int) -> None:
+        for queue, due_ns in tuple(self._queues.items()):
+            if due_ns <= now_ns:
+                del self._queues[queue]
+                queue.look()
 
     def watch(self, line: Line[Any]) -> None:
         """Begins to look for the answers of a line that has just sent a request."""
@@ -59,9 +96,14 @@ class Looker:
             came |= line.look()
             if not line.waiting:
                 self._lines.discard(line)
+        now_ns = monotonic_ns()
+        if self._queues:
+            self._look_at_queues(now_ns)
         if came:
-            self._last_ns = monotonic_ns()
-        elif monotonic_ns() - self._last_ns > LOOK_NS:
+            self._last_ns = now_ns
+        elif now_ns - self._last_ns > LOOK_NS:
+            if self._queues:
+                self._alarm.set(min(self._queues.values()))
             for line in tuple(self._lines):
                 if line.sleep():
                     self._lines.discard(line)

@@ -184,6 +184,7 @@ class Orchestrator:
         # Until the end: what may finish yet may not take more than it is allowed, either.
         if self._watch is not None:
             self._watch.cancel()
+        self._looker.close()
         for task in closing:
             task.result()
 

@@ -1,9 +1,10 @@
 """A function in service: its instances, started by demand, and the requests that wait for one.
 
-A request takes the instance that answered last and has room; where there is none it waits in the
-queue, and an instance is started for it, as long as there may be more. Whichever comes first, the
-new one or one that has finished, takes the oldest request. An instance that nobody has asked for
-`keep_alive_s` is ended.
+A request takes a busy instance that has room for it, or, if that is due (see `dispatch`), the idle
+one that answered last; else it waits in the queue. Where nobody is idle, an instance is started for
+it when that is due, as long as there may be more. Whichever comes first takes the oldest request: a
+new instance, or one that has finished. An instance that nobody has asked for `keep_alive_s` is
+ended.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from aetherless_py.errors import (
 )
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.deadlines import Deadlines
+from aetherless_py.runtime.dispatch import PATIENCE_NS, Dispatch
 from aetherless_py.runtime.invocation import Answer, Invocation
 from aetherless_py.runtime.line import Looker
 from aetherless_py.runtime.logs import Log
@@ -83,7 +85,10 @@ class Service:
         self._maker = Maker(function, orchestrator)
         self._proxy = Proxy(orchestrator.body_limit_bytes)
         self._servings: set[Serving] = set()
-        self._free: list[Serving] = []  # with room; the one that was used last at the end
+        # With something to do and room for more; with nothing to do. Who was used last is the last.
+        self._roomy: list[Serving] = []
+        self._idle: list[Serving] = []
+        self._dispatch = Dispatch()
         self._waiting: deque[Invocation] = deque()
         self._under_way: dict[Invocation, Serving] = {}
         self._deadlines = Deadlines(loop, self._timeout_s, self._timed_out)
@@ -93,7 +98,7 @@ class Service:
         self._refill: asyncio.TimerHandle | None = None
         self._ends = Tasks()  # of instances
         self._stopping = 0  # instances that do not count for what is to come
-        self._serving_waiting = self._closing = False
+        self._giving = self._closing = False
         self._until_ns = math.inf  # what is under way must be done, if it is closing
         self.starting = 0
         self.served = 0
@@ -118,17 +123,16 @@ class Service:
         """Has an instance answer: this one or the next; `invocation.done` is told."""
         if self._closing:
             invocation.settle(ServiceClosedError(f"{self.function.id}: it goes out of service"))
-        elif self._free:
-            self._dispatch(self._free[-1], invocation)
         # Those for whom an instance is on its way are waited for, not queued.
-        elif len(self._waiting) >= self._queue_limit + self._coming():
+        elif len(self._waiting) >= self._queue_limit + self._room():
             invocation.settle(
                 QueueFullError(f"{self.function.id}: {len(self._waiting)} requests wait already")
             )
         else:
             self._waiting.append(invocation)
-            self._queue_deadlines.add(invocation)
-            self._scale()
+            self._give_now()
+            if not invocation.sent_ns:
+                self._queue_deadlines.add(invocation)
 
     def abandon(self, invocation: Invocation) -> None:
         """Its client has gone: if it waits yet, no instance is given it."""
@@ -136,10 +140,70 @@ class Service:
             self._waiting.remove(invocation)
             invocation.settle(ClientGoneError(f"{self.function.id}: the client has gone"))
 
-    def _dispatch(self, serving: Serving, invocation: Invocation) -> None:
+    def _give(self) -> int:
+        """Has the requests that wait given to instances, as far as that is due.
+
+        Returns:
+            When the next one is due without an answer before it, in ns; 0 for never.
+        """
+        while self._waiting:
+            if self._roomy:
+                self._ask(self._roomy[-1])
+                continue
+            if not self._idle and not self._may_start:
+                break
+            if self._soon_free() >= self._dispatch.wanted:
+                due_ns = self._dispatch.due_ns(start=not self._idle and not self._maker.has_ready)
+                if monotonic_ns() < due_ns:
+                    return due_ns
+            self._dispatch.gave(monotonic_ns())
+            if not self._idle:
+                self._start()
+            if self._idle:
+                self._ask(self._idle[-1])
+        return 0
+
+    def _give_now(self) -> None:
+        if self._giving:  # a request may be over as soon as it is given
+            return
+        self._giving = True
+        try:
+            due_ns = self._give()
+        finally:
+            self._giving = False
+        if due_ns:
+            self._looker.keep_in_view(self, due_ns)
+
+    def look(self) -> None:
+        """As `line.Queue.look`."""
+        self._give_now()
+
+    @property
+    def _may_start(self) -> bool:
+        """Whether another instance may come for those that wait."""
+        return (
+            len(self._waiting) > self.starting * self.function.concurrency
+            and len(self._servings) + self.starting < self.function.max_instances
+        )
+
+    def _soon_free(self) -> int:
+        """How many instances will soon have answered, or be there."""
+        count, wanted = self.starting, self._dispatch.wanted
+        since_ns = monotonic_ns() - PATIENCE_NS
+        for invocation in reversed(self._under_way):  # the last that was sent first
+            if count >= wanted or invocation.sent_ns < since_ns:
+                break
+            count += 1
+        return count
+
+    def _ask(self, serving: Serving) -> None:
+        invocation = self._waiting.popleft()
+        if not serving.under_way:
+            self._idle.remove(serving)
+            self._roomy.append(serving)
         serving.take()
         if not serving.has_room:
-            self._free.remove(serving)
+            self._roomy.remove(serving)
         self.served += 1
         invocation.sent_ns = monotonic_ns()
         invocation.instance_id = serving.instance.id
@@ -157,14 +221,19 @@ class Service:
             return
         if isinstance(outcome, InstanceGoneError | InvocationTimeoutError):
             self._retire(serving, "crash" if isinstance(outcome, InstanceGoneError) else "timeout")
-        elif invocation.phases is not None:
-            invocation.phases.first_response_ns = invocation.answered_ns
-        had_room = serving.has_room
+        else:
+            handler_ns = invocation.function_ns
+            if handler_ns is None:
+                handler_ns = invocation.answered_ns - invocation.sent_ns
+            self._dispatch.answered(monotonic_ns(), handler_ns)
+            if invocation.phases is not None:
+                invocation.phases.first_response_ns = invocation.answered_ns
+        if serving.has_room:
+            self._roomy.remove(serving)
         serving.give_back()
         if serving.has_room:
-            if not had_room:
-                self._free.append(serving)
-            self._serve_waiting()
+            (self._roomy if serving.under_way else self._idle).append(serving)
+            self._give_now()
             if serving.state is State.IDLE:
                 self._plan_eviction()
         invocation.settle(outcome)
@@ -184,36 +253,21 @@ class Service:
                 QueueTimeoutError(f"{self.function.id}: no instance had room in time")
             )
 
-    def _coming(self) -> int:
-        """How many requests the instances can take that are, or may yet be, started."""
+    def _room(self) -> int:
+        """How many requests idle instances can take, and such as may yet be started."""
         # One that is ending makes room for another.
         possible = self.function.max_instances - len(self._servings) + self._stopping
-        return max(0, possible) * self.function.concurrency
-
-    def _serve_waiting(self) -> None:
-        if self._serving_waiting:  # by the loop below: a request may be over as soon as it is given
-            return
-        self._serving_waiting = True
-        try:
-            while self._waiting and self._free:
-                self._dispatch(self._free[-1], self._waiting.popleft())
-        finally:
-            self._serving_waiting = False
+        return (len(self._idle) + max(0, possible)) * self.function.concurrency
 
     # -- instances -------------------------------------------------------------------------------
 
-    def _scale(self) -> None:
-        """Starts as many instances as those who wait need, and may have."""
-        while (
-            len(self._waiting) > self.starting * self.function.concurrency
-            and len(self._servings) + self.starting < self.function.max_instances
-        ):
-            self.starting += 1
-            made = self._maker.take()
-            if made is not None:
-                self._came(made)
-            else:
-                self._tasks.begin(self._start_one())
+    def _start(self) -> None:
+        self.starting += 1
+        made = self._maker.take()
+        if made is not None:
+            self._came(made)
+        else:
+            self._tasks.begin(self._start_one())
 
     async def _start_one(self) -> None:
         try:
@@ -236,7 +290,7 @@ class Service:
         if self._closing and not self._waiting:
             self._retire(serving, "shutdown")
             return
-        self._serve_waiting()
+        self._give_now()
         self._plan_eviction()
         # Later: what starts use up is made up for when the first answer is on its way.
         if self._refill is None:
@@ -254,7 +308,7 @@ class Service:
         if self._waiting and not any(map(_lasts, self._servings)):
             told = error if isinstance(error, AetherlessError) else StartError(str(error))
             self._waiting.popleft().settle(told)
-            self._scale()
+            self._give_now()
 
     def _begin_refill(self) -> None:
         self._refill = None
@@ -282,7 +336,7 @@ class Service:
             serving = ExecutableServing(instance, *common, self._proxy)
         serving.become(State.IDLE)
         self._servings.add(serving)
-        self._free.append(serving)
+        self._idle.append(serving)
         return serving
 
     def _retire(self, serving: Serving, why: str) -> None:
@@ -295,8 +349,9 @@ class Service:
         serving.become(State.STOPPING)
         serving.why = why
         self.counts[why] += 1
-        with contextlib.suppress(ValueError):
-            self._free.remove(serving)
+        for those in (self._roomy, self._idle):
+            with contextlib.suppress(ValueError):
+                those.remove(serving)
         self._stopping += 1
         self._ends.begin(self._end(serving, GRACE_S if graceful else 0))
         serving.close()
@@ -320,7 +375,7 @@ class Service:
             serving.instance.status,
             serving.served,
         )
-        self._scale()
+        self._give_now()
 
     def kill(self, instance_id: str, why: str) -> None:
         """Ends the instance of that id, whatever is under way in it, if it is in service."""

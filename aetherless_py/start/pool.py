@@ -5,8 +5,8 @@ and counted: what is handed over was made in time, or is not handed over. Nothin
 place of a warm instance: who asks while the pool is empty waits for the refill.
 
 What is handed over is asked something at once, and a refill would compete with that for the
-processors. So refills pause: one that is due begins `pause_s` after the last one, or the last
-hand-over.
+processors. So a refill begins `pause_s` after the last one, or the last hand-over, unless somebody
+waits for it.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ class WarmPool(Strategy):
         self._paused_at = -math.inf
         self._ready: deque[tuple[Instance, float]] = deque()  # with the moment at which it expires
         self._changed = threading.Condition()
+        self._waiting = 0  # those who ask an empty pool
         self._unusable: deque[Instance] = deque()  # to be stopped, which takes its time
         self._failures = 0  # in a row
         self._last_failure: Exception | None = None
@@ -142,11 +143,16 @@ class WarmPool(Strategy):
     def _start(self, function: Function, asked_ns: int) -> Instance:
         with self._changed:
             while True:
-                self._wait_for(lambda: bool(self._ready), deadline_of(function, asked_ns) / 1e9)
-                instance = self._next(asked_ns)
                 self._changed.notify_all()
-                if instance is not None:
-                    return instance
+                if self._ready:
+                    if (instance := self._next(asked_ns)) is not None:
+                        return instance
+                    continue
+                self._waiting += 1
+                try:
+                    self._wait_for(lambda: bool(self._ready), deadline_of(function, asked_ns) / 1e9)
+                finally:
+                    self._waiting -= 1
 
     def take(self) -> Instance | None:
         """A warm instance, if there is one; as `start`, but it never waits.
@@ -184,7 +190,7 @@ class WarmPool(Strategy):
                     self._changed.wait(self._until_expiry())
                     continue
                 pause_s = self._paused_at + self._pause_s - time.monotonic()
-                if self._was_full and pause_s > 0:
+                if self._was_full and not self._waiting and pause_s > 0:
                     self._changed.wait(pause_s)
                     continue
             self._add_one()

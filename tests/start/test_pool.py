@@ -128,7 +128,7 @@ def test_it_lives_through_the_death_of_its_template() -> None:
 )
 def test_more_than_it_may_hold_is_refused(settings: dict[str, int]) -> None:
     with pytest.raises(errors.PoolLimitError, match="it must hold 1 to"):
-        WarmPool(Zygote(), **settings)
+        WarmPool(Zygote(), **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("settings", [{"ttl_s": 0}, {"restore_timeout_ms": -1}, {"ttl_s": "soon"}])
