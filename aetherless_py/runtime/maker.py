@@ -206,7 +206,7 @@ class Maker:
         channel = self._channels[instance] = self._connect(instance)
         instance.at_end.append(self._forget_channel)
         try:
-            channel.call(b"".join(wire.REHEARSAL), timeout=self._function.ready_timeout_s)
+            channel.call(wire.REHEARSAL, timeout=self._function.ready_timeout_s)
         except (AetherlessError, OSError) as error:
             raise StartError(f"the instance did not answer its rehearsal: {error}") from None
 

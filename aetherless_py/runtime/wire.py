@@ -125,11 +125,20 @@ def request(
     return [len(head).to_bytes(LENGTH_BYTES, "little") + head, *body]
 
 
-# What a pooled instance is asked before it is handed over: it does with it all that it does with a
-# request, but for calling the handler, so that the first request finds nothing done for the first
-# time.
-REHEARSAL = request(
-    "rehearsal", "GET", b"/", b"a=b", "127.0.0.1", 0, 0, [(b"host", b"localhost")], [b"{}"]
+# What an instance is asked before a client asks it: it does all that it does with a request, but for
+# calling the handler, so that the first request finds nothing done for the first time.
+REHEARSAL = b"".join(
+    request(
+        "rehearsal",
+        "POST",
+        b"/",
+        b"a=b",
+        "127.0.0.1",
+        0,
+        0,
+        [(b"host", b"localhost"), (b"content-type", b"text/plain")],
+        [b"rehearsal"],
+    )
 )
 
 

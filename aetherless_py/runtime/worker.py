@@ -44,6 +44,7 @@ HANDLER = "AETHER_HANDLER"
 CONCURRENCY = "AETHER_CONCURRENCY"
 FUNCTION = "AETHER_FUNCTION"
 MEMORY_MB = "AETHER_MEMORY_MB"
+_REHEARSALS = 10  # until the interpreter has specialised what it runs; a fork inherits that
 _FAILED = b'{"message":"Internal Server Error"}'
 _JSON = [("content-type", "application/json")]
 _PASSED_ON = b"\nx-aether-next:"  # in the head of an answer that is another function's request
@@ -68,6 +69,10 @@ class Worker:
             from aetherless_py.runtime import handler_logs
 
             self._logged = handler_logs.install(self._threads)
+        self._instance_id = ""
+        for _ in range(_REHEARSALS):
+            request = wire.Request(memoryview(wire.REHEARSAL))
+            self._answer(request, event_of(request))
 
     def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
         """As `start.base.Function.handler` says of one that serves by itself."""

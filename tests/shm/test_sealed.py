@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aetherless_py.channel import Channel
-from aetherless_py.errors import SegmentFormatError, SegmentSizeError
+from aetherless_py.errors import SegmentFormatError, SegmentNoSpaceError, SegmentSizeError
 from aetherless_py.shm.ring import RingBuffer
 
 SERVES = """
@@ -94,6 +94,15 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(OSError) as told:
         RingBuffer.adopt(1 << 20)
     assert told.value.errno == errno.EBADF
+
+
+def test_no_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "ftruncate", full)
+    with pytest.raises(SegmentNoSpaceError, match="no memory for a ring of 65536 bytes"):
+        RingBuffer.create_sealed(1 << 16)
 
 
 def test_nothing_is_left_open() -> None:
