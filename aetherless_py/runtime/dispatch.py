@@ -8,12 +8,15 @@ long as it will soon have answered, by two rules:
 - By Little's law, as many instances have something to do as requests begin while one of them
   answers. The gateway has no more requests to give than one in `FEED_NS`; so a function that
   usually takes `n * FEED_NS` has n instances asked at once, and one that takes less has one.
-- No answer in `PATIENCE_NS` means that what the busy ones do takes longer than usual: another one
-  is woken. If that does not answer either, the next one follows after half of the time, and so on.
-  Starting an instance costs more than waking one, and has a patience of its own.
+- No answer for a while means that what the busy ones do takes longer than usual: another one is
+  woken. If that does not answer either, the next one follows after half of the time, and so on. How
+  long that while is depends on what is known: `PATIENCE_NS` where a busy one sleeps, as in a
+  handler that waits for a database; `COMPUTING_PATIENCE_NS` where all want a processor, since they
+  may only be waiting for one, and another instance would take it from them; and
+  `START_PATIENCE_NS` where an instance would have to be started.
 
-Only an instance that was asked less than `PATIENCE_NS` ago counts as one that will soon have
-answered.
+Only an instance that was asked less than `COMPUTING_PATIENCE_NS` ago counts as one that will soon
+have answered.
 
 Time comes with the calls, so that `tests/runtime/test_dispatch.py` can simulate it; docs/serving.md
 has the figures that chose the constants.
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 FEED_NS = 50_000
 PATIENCE_NS = 200_000
+COMPUTING_PATIENCE_NS = 1_000_000
 START_PATIENCE_NS = 4_000_000
 _LEAST_GAP_NS = 10_000
 # What an instance has to do for a request beside its handler.
@@ -36,8 +40,8 @@ class Dispatch:
 
     def __init__(self) -> None:
         self._usual_ns = float(_OVERHEAD_NS)
-        self._wake_gap_ns, self._start_gap_ns = PATIENCE_NS, START_PATIENCE_NS
-        self._wake_at_ns = self._start_at_ns = 0
+        self._since_ns = 0
+        self._given = 0  # since the last answer
 
     @property
     def wanted(self) -> int:
@@ -46,10 +50,8 @@ class Dispatch:
 
     def gave(self, now_ns: int) -> None:
         """An instance was asked, or is being started."""
-        self._wake_at_ns = now_ns + self._wake_gap_ns
-        self._start_at_ns = now_ns + self._start_gap_ns
-        self._wake_gap_ns = max(_LEAST_GAP_NS, self._wake_gap_ns // 2)
-        self._start_gap_ns = max(_LEAST_GAP_NS, self._start_gap_ns // 2)
+        self._since_ns = now_ns
+        self._given += 1
 
     def answered(self, now_ns: int, handler_ns: int) -> None:
         """An instance has answered, whose handler took so long."""
@@ -59,10 +61,8 @@ class Dispatch:
             self._usual_ns = min(self._usual_ns + step_ns, _LONGEST_NS)
         else:
             self._usual_ns = max(self._usual_ns - step_ns, _OVERHEAD_NS)
-        self._wake_gap_ns, self._start_gap_ns = PATIENCE_NS, START_PATIENCE_NS
-        self._wake_at_ns = now_ns + PATIENCE_NS
-        self._start_at_ns = now_ns + START_PATIENCE_NS
+        self._since_ns, self._given = now_ns, 0
 
-    def due_ns(self, start: bool) -> int:
-        """When a request that waits has another instance woken, or started if there is none."""
-        return self._start_at_ns if start else self._wake_at_ns
+    def due_ns(self, patience_ns: int) -> int:
+        """When a request that waits has another instance, for one of the three patiences above."""
+        return self._since_ns + max(_LEAST_GAP_NS, patience_ns >> max(0, self._given - 1))

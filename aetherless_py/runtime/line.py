@@ -45,6 +45,7 @@ class Looker:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._lines: set[Line[Any]] = set()
+        self._armed: set[Line[Any]] = set()  # those that send a byte with the next answer
         self._queues: dict[Queue, int] = {}  # and when to look at each
         self._looking = False
         self._last_ns = 0
@@ -62,8 +63,15 @@ class Looker:
         if not self._looking:
             self._alarm.set(min(self._queues.values()))
 
+    def forget(self, line: Line[Any]) -> None:
+        """Looks at a line no more."""
+        self._lines.discard(line)
+        self._armed.discard(line)
+
     def _rung(self) -> None:
         self._alarm.clear()
+        for line in (*self._lines, *self._armed):  # the answer may be there, the byte not yet read
+            line.look()
         self._look_at_queues(monotonic_ns())
         if self._queues and not self._looking:
             self._alarm.set(min(self._queues.values()))
@@ -77,6 +85,7 @@ class Looker:
     def watch(self, line: Line[Any]) -> None:
         """Begins to look for the answers of a line that has just sent a request."""
         self._last_ns = monotonic_ns()
+        self._armed.discard(line)
         self._lines.add(line)
         if not self._looking:
             self._looking = True
@@ -107,6 +116,7 @@ class Looker:
             for line in tuple(self._lines):
                 if line.sleep():
                     self._lines.discard(line)
+                    self._armed.add(line)
 
 
 class Line(Generic[Thing]):
@@ -253,6 +263,7 @@ class Line(Generic[Thing]):
         if not self._open:
             return
         self._open = False
+        self._looker.forget(self)
         self._loop.remove_reader(self._connection.fileno())
         self._channel.close()
         failed = [*self._under_way.values(), *(whose for _, whose in self._unsent)]

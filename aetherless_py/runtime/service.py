@@ -31,7 +31,12 @@ from aetherless_py.errors import (
 )
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.deadlines import Deadlines
-from aetherless_py.runtime.dispatch import PATIENCE_NS, Dispatch
+from aetherless_py.runtime.dispatch import (
+    COMPUTING_PATIENCE_NS,
+    PATIENCE_NS,
+    START_PATIENCE_NS,
+    Dispatch,
+)
 from aetherless_py.runtime.invocation import Answer, Invocation
 from aetherless_py.runtime.line import Looker
 from aetherless_py.runtime.logs import Log
@@ -41,6 +46,7 @@ from aetherless_py.runtime.serving import ExecutableServing, PythonServing, Serv
 from aetherless_py.runtime.states import State
 from aetherless_py.runtime.tasks import Tasks
 from aetherless_py.start.http_instance import HttpInstance
+from aetherless_py.start.tree import is_runnable
 
 log = logging.getLogger("aetherless")
 
@@ -140,8 +146,12 @@ class Service:
             self._waiting.remove(invocation)
             invocation.settle(ClientGoneError(f"{self.function.id}: the client has gone"))
 
-    def _give(self) -> int:
+    def _give(self, patience_over: bool) -> int:
         """Has the requests that wait given to instances, as far as that is due.
+
+        Args:
+            patience_over: whether those whose patience is over may have another instance. Only
+                right after a look for answers: where the loop had much to do, they are there.
 
         Returns:
             When the next one is due without an answer before it, in ns; 0 for never.
@@ -153,8 +163,8 @@ class Service:
             if not self._idle and not self._may_start:
                 break
             if self._soon_free() >= self._dispatch.wanted:
-                due_ns = self._dispatch.due_ns(start=not self._idle and not self._maker.has_ready)
-                if monotonic_ns() < due_ns:
+                due_ns = self._dispatch.due_ns(self._patience_ns(patience_over))
+                if not patience_over or monotonic_ns() < due_ns:
                     return due_ns
             self._dispatch.gave(monotonic_ns())
             if not self._idle:
@@ -163,20 +173,29 @@ class Service:
                 self._ask(self._idle[-1])
         return 0
 
-    def _give_now(self) -> None:
+    def _give_now(self, patience_over: bool = False) -> None:
         if self._giving:  # a request may be over as soon as it is given
             return
         self._giving = True
         try:
-            due_ns = self._give()
+            due_ns = self._give(patience_over)
         finally:
             self._giving = False
         if due_ns:
             self._looker.keep_in_view(self, due_ns)
 
+    def _patience_ns(self, look_at_them: bool) -> int:
+        if not self._idle and not self._maker.has_ready:
+            return START_PATIENCE_NS
+        if look_at_them and monotonic_ns() >= self._dispatch.due_ns(PATIENCE_NS):
+            busy = (serving for serving in self._servings if serving.under_way)
+            if all(is_runnable(serving.instance.pid) for serving in busy):
+                return COMPUTING_PATIENCE_NS
+        return PATIENCE_NS
+
     def look(self) -> None:
         """As `line.Queue.look`."""
-        self._give_now()
+        self._give_now(patience_over=True)
 
     @property
     def _may_start(self) -> bool:
@@ -189,7 +208,7 @@ class Service:
     def _soon_free(self) -> int:
         """How many instances will soon have answered, or be there."""
         count, wanted = self.starting, self._dispatch.wanted
-        since_ns = monotonic_ns() - PATIENCE_NS
+        since_ns = monotonic_ns() - COMPUTING_PATIENCE_NS
         for invocation in reversed(self._under_way):  # the last that was sent first
             if count >= wanted or invocation.sent_ns < since_ns:
                 break

@@ -125,7 +125,7 @@ def request(
     return [len(head).to_bytes(LENGTH_BYTES, "little") + head, *body]
 
 
-# What an instance is asked before a client asks it: it does all that it does with a request, but for
+# What an instance is asked before a client asks it: it does all that it does with a request except
 # calling the handler, so that the first request finds nothing done for the first time.
 REHEARSAL = b"".join(
     request(

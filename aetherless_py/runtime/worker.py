@@ -80,7 +80,7 @@ class Worker:
         descriptors = _received(connection)
         if not descriptors:  # the runtime does not want it any more
             return
-        with Channel.adopt(descriptors, "yield", populate=False) as self._channel:
+        with Channel.adopt(descriptors, populate=False) as self._channel:
             for descriptor in descriptors:
                 os.close(descriptor)
             self._channel.bell(connection.fileno())

@@ -18,6 +18,15 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def is_runnable(pid: int) -> bool:
+    """Whether a process's main thread has a processor or wants one; not if it sleeps or is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split(None, 1)[0] == b"R"
+    except (OSError, IndexError):
+        return False
+
+
 def descendants(pid: int) -> list[int]:
     """The process's children, their children, and so on."""
     found = children(pid)

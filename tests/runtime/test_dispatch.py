@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from aetherless_py.runtime.dispatch import PATIENCE_NS, START_PATIENCE_NS, Dispatch
+from aetherless_py.runtime.dispatch import (
+    COMPUTING_PATIENCE_NS,
+    PATIENCE_NS,
+    START_PATIENCE_NS,
+    Dispatch,
+)
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 TURN_NS = 20 * US  # of a client and the gateway: from an answer to the next request
@@ -29,7 +34,8 @@ class Request:
 class World:
     """Instances that answer when their handlers' time is over, and a queue in front of them.
 
-    An idle instance begins at once; one that has to be started takes `start_ns`.
+    An idle instance begins at once; one that has to be started takes `start_ns`. All sleep in their
+    handlers: who computes is waited for longer.
     """
 
     idle: int
@@ -66,10 +72,10 @@ class World:
             if not self.idle and not may_start:
                 return
             soon = self.starting + sum(
-                each.began_ns > self.now_ns - PATIENCE_NS for each in self._busy.values()
+                each.began_ns > self.now_ns - COMPUTING_PATIENCE_NS for each in self._busy.values()
             )
             if soon >= self.dispatch.wanted:
-                due_ns = self.dispatch.due_ns(start=not self.idle)
+                due_ns = self.dispatch.due_ns(PATIENCE_NS if self.idle else START_PATIENCE_NS)
                 if self.now_ns < due_ns:
                     for each in self._queue:
                         each.idle_meanwhile |= self.idle > 0
