@@ -34,6 +34,7 @@ setup(
             extension("shm.ring"),
             extension("channel"),
             extension("runtime.alarm"),
+            extension("runtime.named"),
             extension("start.forks"),
             extension("start.memory"),
             extension("start.process"),

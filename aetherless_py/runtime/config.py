@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 else:
     Start = Literal[tuple(name for name, kind in kinds().items() if kind.takes == "handler")]
 Kind = Literal["python", "executable"]
+EventFormat = Literal["1.0", "2.0"]
 _Folder = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
 _WarmPool = Annotated[int, Field(ge=0, le=64)]
 _SecondsFrom0 = Annotated[float, Field(ge=0, le=_YEAR_S, allow_inf_nan=False)]
@@ -142,6 +143,7 @@ class FunctionOptions(_Options):
     imports: tuple[Annotated[str, AfterValidator(_module)], ...] = Field(
         default=(), strict=False, description="a list of modules' names"
     )
+    event_format: EventFormat = "2.0"
     concurrency: int = Field(default=1, ge=1, le=1000)
     ready_timeout_s: _Seconds = 10.0
     start: Start | None = None
@@ -153,6 +155,11 @@ class FunctionOptions(_Options):
     def kind(self) -> Kind:
         """What handler_path names: "module:function", or a file."""
         return kind_of(self.handler_path)
+
+    @field_validator("event_format", mode="before")
+    @classmethod
+    def _is_version(cls, said: object) -> object:
+        return str(said) if isinstance(said, float) else said  # without quotes it is a number
 
 
 class FunctionConfig(FunctionOptions):

@@ -45,6 +45,8 @@ def missing(said: Mapping[str, Any], folder: str) -> Iterator[tuple[Key, str]]:
             yield ("start",), f"{said['start']} cannot start an executable: only spawn can"
         if imports:
             yield ("imports",), "an executable imports nothing"
+        if "event_format" in said:
+            yield ("event_format",), "an executable is given requests, no events"
         return
     folders = search_path(said.get("environment", {}), folder)
     absent = [each for each in folders[1:] if not os.path.isdir(each)]
@@ -60,6 +62,19 @@ def missing(said: Mapping[str, Any], folder: str) -> Iterator[tuple[Key, str]]:
         for index, module in enumerate(imports):
             if not _find(module, folders):
                 yield ("imports", index), _not_found(module, folders)
+
+
+def task_root(handler: str, folders: Sequence[str]) -> str:
+    """The folder that a handler's code lies in: the one of these in which its module is found.
+
+    Args:
+        handler: "module:function".
+        folders: as `missing` has them; the first is meant where the module is in none of them.
+    """
+    spec = _find(handler.partition(":")[0].partition(".")[0], folders)
+    where = [*(spec.submodule_search_locations or ()), spec.origin] if spec else [None]
+    found = os.path.dirname(where[0] or "")
+    return found if found in folders else folders[0]
 
 
 def _missing_function(handler: str, folders: Sequence[str]) -> str | None:

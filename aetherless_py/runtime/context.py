@@ -23,8 +23,24 @@ ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
 
 
+class Identity:
+    """Who asked, by Amazon Cognito, as the mobile SDK tells it: nobody here."""
+
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self) -> None:
+        self.cognito_identity_id: str | None = None
+        self.cognito_identity_pool_id: str | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Identity(cognito_identity_id={self.cognito_identity_id!r}, "
+            f"cognito_identity_pool_id={self.cognito_identity_pool_id!r})"
+        )
+
+
 class Context:
-    """What a handler can learn of its call.
+    """What a handler can learn of its call; it may set attributes of its own, as decorators do.
 
     Attributes:
         function_name: the function's.
@@ -34,33 +50,45 @@ class Context:
         aws_request_id: the request's own.
         log_group_name: of AWS's form; no such group exists.
         log_stream_name: of AWS's form without the date; the instance's own.
-        identity, client_context, tenant_id: None; they come from AWS's mobile SDK and tenants.
+        identity: its `cognito_identity_id` and `cognito_identity_pool_id` are None.
+        client_context, tenant_id: None; they come from AWS's mobile SDK and tenants.
     """
 
-    __slots__ = (
-        "_deadline_ns", "aws_request_id", "function_name", "invoked_function_arn",
-        "log_group_name", "log_stream_name", "memory_limit_in_mb",
-    )  # fmt: skip
-
     function_version = VERSION
-    identity = None
     client_context = None
     tenant_id = None
 
     def __init__(
-        self, name: str, memory_mb: int, instance_id: str, request_id: str, deadline_ns: int
+        self,
+        name: str,
+        memory_mb: int,
+        instance_id: str,
+        request_id: str,
+        deadline_ns: int,
+        region: str = REGION,
     ) -> None:
         self.function_name = name
-        self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
+        self.invoked_function_arn = f"arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{name}"
         self.memory_limit_in_mb = str(memory_mb)
         self.aws_request_id = request_id
         self.log_group_name = f"/aws/lambda/{name}"
-        self.log_stream_name = f"[{VERSION}]{instance_id}"
+        self.log_stream_name = log_stream_name(instance_id)
         self._deadline_ns = deadline_ns
+
+    def __getattr__(self, name: str) -> Identity:
+        # Made for those who ask: few do, and it must be this call's own.
+        if name != "identity":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.identity = found = Identity()
+        return found
 
     def get_remaining_time_in_millis(self) -> int:
         """How long the handler may still take: its process is ended after that."""
         return max(0, (self._deadline_ns - monotonic_ns()) // 1_000_000)
+
+    def w3c(self) -> dict[str, str]:
+        """The trace that the call belongs to: there is none."""
+        return {}
 
     def log(self, message: object) -> None:
         """Writes to the log: an entry of its own, hence with the line's end that AWS needs not."""
@@ -78,8 +106,13 @@ class Context:
         )
 
 
+def log_stream_name(instance_id: str) -> str:
+    """Of an instance, also in AWS_LAMBDA_LOG_STREAM_NAME."""
+    return f"[{VERSION}]{instance_id}"
+
+
 def environment_of(
-    name: str, memory_mb: int, handler: str, outside: Mapping[str, str]
+    name: str, memory_mb: int, handler: str, outside: Mapping[str, str], task_root: str = ""
 ) -> dict[str, str]:
     """The variables that AWS's runtime defines and handlers read, for a function's process.
 
@@ -87,16 +120,17 @@ def environment_of(
     all. Region and time zone are those of the runtime where it has them, so that whoever gives it
     his credentials need not say twice where they are for. Left out is what does not exist here
     (credentials, the runtime's interface, X-Ray) and what is not the function's but an instance's
-    (AWS_LAMBDA_LOG_STREAM_NAME: see `Context`).
+    (AWS_LAMBDA_LOG_STREAM_NAME, which the worker sets).
 
     Args:
         name: of the function.
         memory_mb: that it may take.
         handler: as configured.
         outside: the runtime's own variables.
+        task_root: the folder that the function's code lies in; left out where it is empty.
     """
     region = outside.get("AWS_REGION") or outside.get("AWS_DEFAULT_REGION") or REGION
-    return {
+    found = {
         "_HANDLER": handler,
         "AWS_DEFAULT_REGION": outside.get("AWS_DEFAULT_REGION") or region,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info),
@@ -106,5 +140,8 @@ def environment_of(
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
         "AWS_REGION": region,
+        # The folder that the runtime's own modules are found in, as is boto3 in AWS's.
+        "LAMBDA_RUNTIME_DIR": __file__.rpartition("/aetherless_py/")[0],
         "TZ": outside.get("TZ") or ":UTC",
     }
+    return {**found, "LAMBDA_TASK_ROOT": task_root} if task_root else found

@@ -5,14 +5,17 @@ for HTTP APIs in API Gateway". Where that page is silent, the tool with which AW
 locally is followed (Lambda Test Tool v2, in github.com/aws/aws-lambda-dotnet: its tests compare it
 with the real service), then what others measured at the real service. Each place below says which.
 
-Only what is built in is imported here: each instance of a function pays for it. `json` and
-`binascii` are imported by the first request that needs them; a process that others are forked from
-does well to import both beforehand.
+What a handler gives becomes JSON by the rules of AWS's runtime client for Python (awslambdaric),
+which makes them with `simplejson`. Nearly all answers are made of what `json` makes the same of,
+and faster; the others are told from them and left to `odd_answer`.
+
+Only what is built in is imported here: each instance of a function pays for it. The rest is
+imported by the first request that needs it; a process that others are forked from does well to
+import `pybase64` and `named` beforehand.
 """
 
 from __future__ import annotations
 
-import sys
 from time import gmtime
 
 TYPE_CHECKING = False
@@ -101,13 +104,13 @@ def event_of(request: Request) -> Event:
 
     path = _decoded(request.path)
     query = request.query
-    domain = _domain(headers.get("host") or "localhost")
+    domain = domain_of(headers.get("host") or "localhost")
     received_ms = request.received_ns // 1_000_000
     event: Event = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
-        "rawQueryString": query if query.isascii() else _ascii(query),
+        "rawQueryString": query if query.isascii() else percent_encoded(query),
         "headers": headers,
         "requestContext": {
             "accountId": ACCOUNT_ID,
@@ -124,21 +127,23 @@ def event_of(request: Request) -> Event:
             "requestId": request.id,
             "routeKey": "$default",
             "stage": "$default",
-            "time": _time(received_ms // 1000),
+            "time": shown_time(received_ms // 1000),
             "timeEpoch": received_ms,
         },
         "isBase64Encoded": False,
     }
     if cookies:
         event["cookies"] = cookies
-    if query and (parameters := _parameters(query)):
-        event["queryStringParameters"] = parameters
+    if query and (parameters := parameters_of(query)):
+        event["queryStringParameters"] = {
+            key: ",".join(values) for key, values in parameters.items()
+        }
     if request.body:
-        event["body"], event["isBase64Encoded"] = _body(request.body, headers)
+        event["body"], event["isBase64Encoded"] = body_of(request.body, headers)
     return event
 
 
-def respond(result: Any) -> tuple[int, Headers, bytes]:
+def respond(result: Any, plain: bool = False) -> tuple[int, Headers, bytes]:
     """The status, headers and body of what a handler gave.
 
     A dict with "statusCode" is the response: "headers" (and "multiValueHeaders", of format 1.0),
@@ -149,64 +154,100 @@ def respond(result: Any) -> tuple[int, Headers, bytes]:
     Anything else is the body, as JSON, with status 200 and type application/json. A str is JSON,
     too, in quotation marks: AWS's runtime client makes JSON of every result, and API Gateway passes
     it on as it is (Lambda Developer Guide, "Invoking Lambda function URLs": "Hello, world!" arrives
-    with a content-length of 15). `None` is null. A Decimal is a number, as there, but with a
-    float's digits.
+    with a content-length of 15). `None` is null. Bytes are what that client would have made
+    already: a response, if they are JSON of one, and a body otherwise.
+
+    Wherever they stand in what was given, bytes are text in UTF-8, a Decimal is a number with all
+    its digits, and a namedtuple is an object of its fields.
 
     Headers of the connection, and content-length, are left out.
+
+    Args:
+        result: of the handler.
+        plain: whether it was read from JSON, so that everything in it is what it seems to be.
 
     Raises:
         ResponseError: it cannot be sent. An HTTP API answers 500 then, with the body
             {"message":"Internal Server Error"} (Lambda Test Tool v2); a REST API, 502.
     """
     if not isinstance(result, dict) or "statusCode" not in result:
-        return 200, [("content-type", JSON_TYPE)], _json(result)
-
-    status = result["statusCode"]
-    if type(status) is not int:
-        status = _status(status)
-    if not 200 <= status <= 599:  # 1xx announce a response, and are none
-        raise ResponseError(f"statusCode is {_shown(status)}, not of 200 to 599")
-
-    headers: Headers = []
-    kind = TEXT_TYPE
-    if (cookies := result.get("cookies")) is not None:
-        if not isinstance(cookies, (list, tuple)):
-            raise ResponseError(f"cookies is {_shown(cookies)}, no list")
-        headers += [("set-cookie", _value("set-cookie", each)) for each in cookies]
-    if (given := result.get("multiValueHeaders")) is not None:
-        kind = _add_many(headers, given) or kind
-    if (given := result.get("headers")) is not None:
-        if not isinstance(given, dict):
-            raise ResponseError(f"headers is {_shown(given)}, no dict")
-        already = set(headers) if headers else ()
-        for key, each in given.items():
-            name = _names.get(key) if type(key) is str else None
-            if name is None:
-                name = _name(key)
-            value = _value(name, each)
-            if name == "content-type":  # there is one, in whatever spellings it is given
-                kind = value
-            elif name and (name, value) not in already:  # API Gateway merges the two
-                headers.append((name, value))
-    headers.append(("content-type", kind))
-
-    body = result.get("body")
-    encoded = result.get("isBase64Encoded")
-    if encoded is not None and encoded is not False and encoded is not True:
-        raise ResponseError(f"isBase64Encoded is {_shown(encoded)}, no bool")
-    if body is None:
-        return status, headers, b""
-    if not isinstance(body, str):
-        raise ResponseError(f"body is {_shown(body)}, no str")
-    if encoded:
-        return status, headers, _from_base64(body)
+        return _bare(result)
     try:
-        return status, headers, body.encode()
-    except UnicodeEncodeError:
-        raise ResponseError("body holds half a surrogate pair, which UTF-8 has not") from None
+        status = result["statusCode"]
+        if type(status) is not int:
+            status = _status(status)
+        if not 200 <= status <= 599:  # 1xx announce a response, and are none
+            raise ResponseError(f"statusCode is {_shown(status)}, not of 200 to 599")
+
+        headers: Headers = []
+        kind = TEXT_TYPE
+        if (cookies := result.get("cookies")) is not None:
+            if not isinstance(cookies, (list, tuple)):
+                raise ResponseError(f"cookies is {_shown(cookies)}, no list")
+            headers += [("set-cookie", _value("set-cookie", each)) for each in cookies]
+        if (given := result.get("multiValueHeaders")) is not None:
+            kind = _add_many(headers, given) or kind
+        if (given := result.get("headers")) is not None:
+            if not isinstance(given, dict):
+                raise ResponseError(f"headers is {_shown(given)}, no dict")
+            already = set(headers) if headers else ()
+            for key, each in given.items():
+                name = _names.get(key) if type(key) is str else None
+                if name is None:
+                    name = _name(key)
+                value = each
+                if type(value) is not str or not (value.isascii() and value.isprintable()):
+                    value = _value(name, value)
+                if name == "content-type":  # there is one, in whatever spellings it is given
+                    kind = value
+                elif name and (name, value) not in already:  # API Gateway merges the two
+                    headers.append((name, value))
+        headers.append(("content-type", kind))
+
+        body = result.get("body")
+        encoded = result.get("isBase64Encoded")
+        if encoded is not None and encoded is not False and encoded is not True:
+            raise ResponseError(f"isBase64Encoded is {_shown(encoded)}, no bool")
+        if body is None:
+            return status, headers, b""
+        if not isinstance(body, str):
+            if not isinstance(body, bytes):
+                raise ResponseError(f"body is {_shown(body)}, no str")
+            try:
+                body = body.decode()
+            except UnicodeDecodeError as error:
+                raise ResponseError(f"body is bytes that are no UTF-8: {error}") from None
+        if encoded:
+            return status, headers, _from_base64(body)
+        try:
+            return status, headers, body.encode()
+        except UnicodeEncodeError:
+            raise ResponseError("body holds half a surrogate pair, which UTF-8 has not") from None
+    except ResponseError as error:
+        if plain:
+            raise
+        # What it complains of may be no more than a Decimal: JSON will tell.
+        from aetherless_py.runtime.odd_answer import through_json
+
+        return respond(through_json(result, error), plain=True)
 
 
-def _ascii(text: str) -> str:
+def _bare(result: Any) -> tuple[int, Headers, bytes]:
+    """What `respond` makes of what is no response by itself."""
+    body = _json(result)
+    if body is None:
+        from aetherless_py.runtime.odd_answer import response_in, serialised
+
+        body = serialised(result)
+        # What is none by itself can be a response as JSON.
+        if not isinstance(result, dict) or b"statusCode" in result:
+            found = response_in(body)
+            if found is not None:
+                return respond(found, plain=True)
+    return 200, [("content-type", JSON_TYPE)], body
+
+
+def percent_encoded(text: str) -> str:
     """Percent-encodes what is not ASCII; `text` is Latin-1, so that characters are bytes."""
     return "".join(each if each < "\x80" else f"%{ord(each):02X}" for each in text)
 
@@ -229,7 +270,7 @@ def _decoded(text: str) -> str:
     return b"".join(parts).decode("utf-8", "replace")
 
 
-def _domain(host: str) -> str:
+def domain_of(host: str) -> str:
     """A Host header without its port."""
     if host[0] == "[":  # an IPv6 address, which has colons of its own
         return host.partition("]")[0] + "]"
@@ -239,7 +280,7 @@ def _domain(host: str) -> str:
 _second, _shown_second = -1, ""
 
 
-def _time(second: int) -> str:
+def shown_time(second: int) -> str:
     """25/Nov/2026:22:53:13 +0000; most requests come in the second of the one before."""
     global _second, _shown_second
     if second != _second:
@@ -251,7 +292,8 @@ def _time(second: int) -> str:
     return _shown_second
 
 
-def _parameters(query: str) -> dict[str, str]:
+def parameters_of(query: str) -> dict[str, list[str]]:
+    """The values of each key of a query, in order."""
     found: dict[str, list[str]] = {}
     plain = "%" not in query and "+" not in query and query.isascii()
     for each in query.split("&"):
@@ -261,10 +303,11 @@ def _parameters(query: str) -> dict[str, str]:
         if not plain:
             key, value = _decoded(key.replace("+", " ")), _decoded(value.replace("+", " "))
         found.setdefault(key, []).append(value)
-    return {key: ",".join(values) for key, values in found.items()}
+    return found
 
 
-def _body(body: memoryview, headers: dict[str, str]) -> tuple[str, bool]:
+def body_of(body: memoryview, headers: dict[str, str]) -> tuple[str, bool]:
+    """A body as an event has it, and whether that is base64."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     coding = headers.get("content-encoding", "").lower()
     if (kind.startswith("text/") or kind in _TEXTS) and coding in ("", "identity"):
@@ -279,33 +322,39 @@ def _body(body: memoryview, headers: dict[str, str]) -> tuple[str, bool]:
     return b64encode_as_string(body), True
 
 
-_encode: Callable[[Any], str] | None = None
+_encode: Callable[[Any, int], tuple[str, ...]] | None = None
+_quote: Callable[[str], str]
+_has_named: Callable[[object], bool] | None = None
 
 
-def _json(result: Any) -> bytes:
-    global _encode
+def _json(result: Any) -> bytes | None:
+    """A result as JSON; None where that is not what AWS's client makes of it."""
+    global _encode, _quote, _has_named
     if _encode is None:
-        from json import JSONEncoder  # brings `re` and `enum` with it
+        # What `json` is made of: the package itself brings `re` and `enum` with it, and makes an
+        # encoder for each answer, which takes longer than most answers.
+        from _json import encode_basestring, make_encoder
 
-        _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_number).encode
+        _quote = encode_basestring
+        _encode = make_encoder(None, _refuse, _quote, None, ":", ",", False, False, True)
     try:
-        return _encode(result).encode()
-    except UnicodeEncodeError:
-        raise ResponseError("the result holds half a surrogate pair, which UTF-8 has not") from None
-    except Exception as error:  # also what a class of the function's own raises
-        reason = " ".join(str(error).split())[:200]
-        raise ResponseError(
-            f"the result cannot be JSON: {type(error).__name__}: {reason}"
-        ) from None
+        if type(result) is str:
+            return _quote(result).encode()
+        text = "".join(_encode(result, 0))
+        if "[" in text:  # a namedtuple would be an array
+            if _has_named is None:
+                from aetherless_py.runtime.named import has_named
+
+                _has_named = has_named
+            if _has_named(result):
+                return None
+        return text.encode()
+    except Exception:  # also what a class of the function's own raises
+        return None
 
 
-def _number(value: Any) -> Any:
-    """What JSON makes of a Decimal: DynamoDB's numbers are such."""
-    decimal = sys.modules.get("decimal")
-    if decimal is None or not isinstance(value, decimal.Decimal):
-        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-    whole = value.is_finite() and value.adjusted() < 400 and value == value.to_integral_value()
-    return int(value) if whole else float(value)
+def _refuse(value: Any) -> Any:
+    raise TypeError
 
 
 def _status(status: Any) -> int:

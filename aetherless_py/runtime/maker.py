@@ -24,6 +24,7 @@ from aetherless_py.errors import (
 )
 from aetherless_py.runtime import wire, worker
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
+from aetherless_py.runtime.config_handlers import task_root
 from aetherless_py.runtime.context import environment_of
 from aetherless_py.start import kind
 from aetherless_py.start.base import Function, Strategy
@@ -35,9 +36,11 @@ from aetherless_py.start.snapshot_folder import Folder
 log = logging.getLogger("aetherless")
 
 _WORKER = "aetherless_py.runtime.worker:Worker"
-# What an instance imports with its first binary body, where one import serves all instances.
-_SHARED = ("pybase64",)
+# What an instance imports with its first binary body, and its first array of an answer, where one
+# import serves all instances.
+_SHARED = ("pybase64", "aetherless_py.runtime.named")
 POOL_LIMIT = 64
+_SHOWN = 8  # threads that a warning names
 # What an instance may map beyond its limit before allocations fail. Resident memory is what the
 # limit counts (see memory.py); mapped memory is always more: stacks of threads, arenas.
 _SLACK_MB = 64
@@ -118,26 +121,44 @@ class Maker:
                 )
             )
             return
-        module = function.handler_path.partition(":")[0]
         shared = () if self._kind.keeps == "nothing" else _SHARED
+        folder = task_root(function.handler_path, function.search_path)
         self._prepare_strategy(
             Function(
                 _WORKER,
-                (module, *function.imports, *shared),
+                (*function.imports, *shared),
                 function.search_path,
                 {
                     **environment_of(
-                        function.id, function.memory_limit_mb, function.handler_path, os.environ
+                        function.id,
+                        function.memory_limit_mb,
+                        function.handler_path,
+                        os.environ,
+                        folder,
                     ),
                     **function.environment,
                     worker.HANDLER: function.handler_path,
                     worker.FUNCTION: function.id,
                     worker.MEMORY_MB: str(function.memory_limit_mb),
                     worker.CONCURRENCY: str(function.concurrency),
+                    worker.EVENT_FORMAT: function.event_format,
                 },
                 function.ready_timeout_s,
+                folder=folder,
             )
         )
+        self._warn_of_threads()
+
+    def _warn_of_threads(self) -> None:
+        source = self._pool.source if self._pool is not None else self._strategy
+        if lost := source.lost_threads:
+            shown = ", ".join(lost[:_SHOWN]) + (", ..." if lost[_SHOWN:] else "")
+            log.warning(
+                "%s: its import began %d threads that its instances do not have, since they are"
+                " forks: %s; begin them with the first request, or set start: spawn or start:"
+                " criu, in which they live",
+                self._function.id, len(lost), shown,
+            )  # fmt: skip
 
     def _prepare_strategy(self, function: Function) -> None:
         if self._keeps_image:

@@ -154,7 +154,7 @@ def response(
     for name, value in headers:
         if not name or not name.isascii() or not name.isprintable() or " " in name or ":" in name:
             raise ValueError(f"{name!r} is no header's name")
-        if "\n" in value or "\r" in value or "\0" in value:
+        if not value.isprintable() and ("\n" in value or "\r" in value or "\0" in value):
             raise ValueError(f"the header {name!r} holds a line's end")
         lines.append(f"{name.lower()}:{value}")
     try:

@@ -25,7 +25,7 @@ from aetherless_py.errors import (
     RingClosedError,
 )
 from aetherless_py.runtime import wire
-from aetherless_py.runtime.context import Context
+from aetherless_py.runtime.context import REGION, Context, log_stream_name
 from aetherless_py.runtime.event import event_of, respond
 from aetherless_py.runtime.turns import Turns
 
@@ -45,6 +45,8 @@ CONCURRENCY = "AETHER_CONCURRENCY"
 FUNCTION = "AETHER_FUNCTION"
 MEMORY_MB = "AETHER_MEMORY_MB"
 _REHEARSALS = 10  # until the interpreter has specialised what it runs; a fork inherits that
+EVENT_FORMAT = "AETHER_EVENT_FORMAT"
+LOG_FORMAT, LOG_LEVEL = "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL"
 _FAILED = b'{"message":"Internal Server Error"}'
 _JSON = [("content-type", "application/json")]
 _PASSED_ON = b"\nx-aether-next:"  # in the head of an answer that is another function's request
@@ -55,28 +57,44 @@ class Worker:
 
     def __init__(self) -> None:
         module, _, name = os.environ[HANDLER].partition(":")
-        __import__(module)
-        self._handler: Callable[[Any, Any], Any] = getattr(sys.modules[module], name)
         self._threads = int(os.environ[CONCURRENCY])
         self._name = os.environ[FUNCTION]
         self._memory_mb = int(os.environ[MEMORY_MB])
+        self._region = os.environ.get("AWS_REGION") or REGION
         self._answering = threading.Lock()
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        __import__("json")  # what the first answer would import
-        self._logged: RequestIds | None = None
-        if "logging" in sys.modules:
-            from aetherless_py.runtime import handler_logs
+        self._event_of = event_of
+        self._respond: Callable[[Any], tuple[int, wire.Headers, bytes]] = respond
+        if os.environ[EVENT_FORMAT] == "1.0":
+            from aetherless_py.runtime import event_rest
 
-            self._logged = handler_logs.install(self._threads)
+            self._event_of, self._respond = event_rest.event_of, event_rest.respond
+        self._logged: RequestIds | None = None
+        log_format, log_level = os.environ.get(LOG_FORMAT, ""), os.environ.get(LOG_LEVEL, "")
+        self._in_json = log_format.upper() == "JSON"
+        if log_format or log_level:  # before the function's module, as at AWS
+            self._install_logs(log_level)
+        __import__(module)
+        self._handler: Callable[[Any, Any], Any] = getattr(sys.modules[module], name)
+        __import__("_json")  # what the first answer would import
+        logging = sys.modules.get("logging")
+        if self._logged is None and logging is not None and not logging.getLogger().handlers:
+            self._install_logs()
         self._instance_id = ""
         for _ in range(_REHEARSALS):
             request = wire.Request(memoryview(wire.REHEARSAL))
-            self._answer(request, event_of(request))
+            self._answer(request, self._event_of(request))
+
+    def _install_logs(self, level: str = "") -> None:
+        from aetherless_py.runtime import handler_logs
+
+        self._logged = handler_logs.install(self._threads, self._in_json, level)
 
     def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
         """As `start.base.Function.handler` says of one that serves by itself."""
         self._instance_id = os.environ["AETHER_INSTANCE_ID"]  # its own, after a fork or restore
+        os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream_name(self._instance_id)
         descriptors = _received(connection)
         if not descriptors:  # the runtime does not want it any more
             return
@@ -111,9 +129,7 @@ class Worker:
                     try:
                         self._channel.answer(number, answer)
                     except MessageTooLargeError as error:
-                        self._channel.answer(
-                            number, self._failed(f"request {request.id}", error, 502)
-                        )
+                        self._channel.answer(number, self._failed(request.id, error, 502))
         except (PeerClosedError, PeerDiedError, RingClosedError):
             if leads:  # so that the others learn it, too
                 turns.leave()
@@ -136,9 +152,9 @@ class Worker:
             try:
                 request = wire.Request(message)
             except wire.WireError as error:
-                failed = self._failed("what came is no request", error, 502)
+                failed = self._failed("", error, 502)
             else:
-                event = event_of(request)
+                event = self._event_of(request)
                 request.body.release()
             message.release()
             self._channel.release()
@@ -149,7 +165,12 @@ class Worker:
 
     def _answer(self, request: wire.Request, event: dict[str, Any]) -> list[wire.Buffer]:
         context = Context(
-            self._name, self._memory_mb, self._instance_id, request.id, request.deadline_ns
+            self._name,
+            self._memory_mb,
+            self._instance_id,
+            request.id,
+            request.deadline_ns,
+            self._region,
         )
         if self._logged is not None:
             self._logged.begin(request.id)
@@ -158,21 +179,27 @@ class Worker:
         try:
             result = handler(event, context)
         except Exception as error:
-            return self._failed(f"request {request.id}", error, 500, monotonic_ns() - began_ns)
+            return self._failed(request.id, error, 500, monotonic_ns() - began_ns)
         took_ns = monotonic_ns() - began_ns
         try:
-            status, headers, body = respond(result)
+            status, headers, body = self._respond(result)
             return wire.response(status, took_ns, False, headers, body)
         except Exception as error:  # also what a class of the function's own raises
-            return self._failed(f"request {request.id}", error, 502, took_ns)
+            return self._failed(request.id, error, 502, took_ns)
 
     def _failed(
-        self, of: str, error: Exception, status: int, took_ns: int = 0
+        self, request_id: str, error: Exception, status: int, took_ns: int = 0
     ) -> list[wire.Buffer]:
         """The answer where there is none of the function's; the log says why."""
         try:
-            print(f"{of}:", end=" ", file=sys.stderr)
-            traceback.print_exception(error)
+            if self._in_json:
+                from aetherless_py.runtime import handler_logs
+
+                print(handler_logs.failure(error, request_id), file=sys.stderr)
+            else:
+                of = f"request {request_id}" if request_id else "what came is no request"
+                print(f"{of}:", end=" ", file=sys.stderr)
+                traceback.print_exception(error)
         except Exception:  # the function has closed its streams: only the log is the poorer
             pass
         return wire.response(status, took_ns, True, _JSON, _FAILED)

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, Self, TypeAlias, get_args
 
 from aetherless_py.errors import FunctionError, StrategyClosedError
 from aetherless_py.start.instance import Instance
+from aetherless_py.start.worker import FOLDER
 
 _HANDLER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _MODULE = re.compile(r"[A-Za-z_][\w.]*")
@@ -34,6 +35,8 @@ class Function:
             A function has either that or a `command`.
         imports: more modules that an instance has imported when it says READY.
         path: folders in which modules are looked for first.
+        folder: in which its instances work, from before their imports; where a handler's is empty,
+            it is this process's own.
         environment: variables beside those of this process.
         ready_timeout_s: how long a start may take until READY.
         command: a program and its arguments, which is asked over HTTP; see `start.executable`.
@@ -48,6 +51,7 @@ class Function:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_timeout_s: float = 10.0
     command: tuple[str, ...] = ()
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if self.command:
@@ -63,6 +67,8 @@ class Function:
         for folder in self.path:
             if not os.path.isdir(folder) or ":" in folder:
                 raise FunctionError(f"path has {folder!r}: it must be a folder, without ':'")
+        if self.folder and not os.path.isdir(self.folder):
+            raise FunctionError(f"folder is {self.folder!r}: there is no such folder")
         if not self.ready_timeout_s > 0:
             raise FunctionError(f"ready_timeout_s is {self.ready_timeout_s}: it must be above 0")
 
@@ -77,7 +83,10 @@ class Function:
 
     def full_environment(self, **more: str) -> dict[str, str]:
         """The variables of an instance's process."""
-        found = {**os.environ, **self.environment, **more}
+        # Always said: where this process is an instance itself, it must not say its own.
+        found = {**os.environ, **self.environment, FOLDER: self.folder, **more}
+        if self.folder:
+            found["PWD"] = self.folder
         path = [*self.path, *filter(None, [found.get("PYTHONPATH")])]
         if path:
             found["PYTHONPATH"] = os.pathsep.join(path)
@@ -94,11 +103,13 @@ class Strategy(abc.ABC):
         takes: which kind of function it starts: such as have a "handler", or a "command".
         keeps: what `prepare` makes, which all its instances have in common. One that keeps an image
             is made with the folder in which that is kept, or None.
+        lost_threads: names of those that the function's imports began and its instances lack.
     """
 
     name: ClassVar[str]
     takes: str = "handler"
     keeps: ClassVar[Keeps] = "nothing"
+    lost_threads: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._function: Function | None = None

@@ -90,10 +90,15 @@ class Nursery(abc.ABC):
             output.close_writer()
             theirs.close()
             self.greet()
-            hear_ready(self._control, self.process.ended_fd, output, deadline_of(function))
+            deadline_ns = deadline_of(function)
+            hear_ready(self._control, self.process.ended_fd, output, deadline_ns)
+            self.hear(deadline_ns)
 
     def greet(self) -> None:  # noqa: B027 - most have nothing to say
         """Says what the process must know before it is ready."""
+
+    def hear(self, deadline_ns: int) -> None:  # noqa: B027
+        """Hears what the process has to say after READY."""
 
     @abc.abstractmethod
     def make_spare(self) -> Spare:

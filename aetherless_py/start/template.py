@@ -1,7 +1,8 @@
 """What runs in a zygote's template: imports once, then forks instances by command.
 
 The commands on the control socket are those of `forks.obey`. The template says READY on it when the
-function is imported.
+function is imported, and then "T" with the names of the threads that its forks will not have, a
+line each.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import os
 import socket
 import sys
+import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from aetherless_py.start import copies, forks, identity, process, tree
@@ -29,8 +31,17 @@ def main(_interpreter_ns: int) -> NoReturn:
     copies.make_cheap(fd)
     os.close(fd)
     os.write(process.CONTROL, READY)
+    os.write(process.CONTROL, b"T" + "\n".join(_threads()).encode(errors="replace"))
     _obey(handler)
     os._exit(0)
+
+
+def _threads() -> list[str]:
+    """The names of Python's threads beside this one. Others are their libraries' own, which know
+    of forks, or cannot be told from those that do."""
+    names = {each.ident: " ".join(each.name.split())[:60] for each in threading.enumerate()}
+    own = threading.get_ident()
+    return [names.get(each, "nameless") for each in sys._current_frames() if each != own]
 
 
 def _obey(handler: Handler) -> None:
@@ -66,7 +77,6 @@ def _be_instance(
 def _finish(status: int) -> NoReturn:
     # As an interpreter ends, but without the template's frames below us.
     import atexit
-    import threading
 
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

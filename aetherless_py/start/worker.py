@@ -22,15 +22,18 @@ if TYPE_CHECKING:
     Handler = Callable[[bytes], bytes]  # or one with `serve_connection`
 
 READY = b"READY"
+FOLDER = "AETHER_FOLDER"  # in which the function works; it stays where it is where this is empty
 MARKS_BYTES = 24
 HEAD_BYTES = 8 + MARKS_BYTES
 
 
 def load(handler: str, imports: str) -> Handler:
-    """Imports what the function needs and gives its handler.
+    """Imports what the function needs, in its folder, and gives its handler.
 
     A class is one that speaks with the runtime itself: an object of it is made now, before READY.
     """
+    if folder := os.environ.get(FOLDER):
+        os.chdir(folder)
     for module in filter(None, imports.split(",")):
         __import__(module)
     module, _, name = handler.partition(":")

@@ -11,23 +11,36 @@ import contextlib
 import os
 import socket
 
+from aetherless_py.errors import StartError
 from aetherless_py.start import tree
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
 from aetherless_py.start.instance import Instance, Phases, Process
 from aetherless_py.start.nursery import Nursery, NurseryStrategy, Spare
-from aetherless_py.start.readiness import hear_ready, readable
+from aetherless_py.start.readiness import hear_ready, readable, wait_readable
 
 # How long a template may take to end an instance.
 END_TIMEOUT_S = 10.0
 
 
 class Template(Nursery):
-    """The process that forks instances, and how it is told to."""
+    """The process that forks instances, and how it is told to.
+
+    Attributes:
+        lost_threads: as `Strategy.lost_threads`.
+    """
 
     module = "template"
     name = "zygote"
     holds_instances = True
+
+    def hear(self, deadline_ns: int) -> None:
+        """As `Nursery.hear`."""
+        wait_readable(self._control.fileno(), self.process.ended_fd, self.output, deadline_ns)
+        said = self._control.recv(1 << 16)
+        if said[:1] != b"T":
+            raise StartError("the template ended right after READY")
+        self.lost_threads = tuple(said[1:].decode(errors="replace").splitlines())
 
     def make_spare(self) -> Spare:
         """As `Nursery.make_spare`."""
@@ -97,7 +110,7 @@ class Zygote(NurseryStrategy[Template]):
         return Template(function)
 
     def _prepare(self, function: Function) -> None:
-        self._begin(function)
+        self.lost_threads = self._begin(function).lost_threads
 
     def _start(self, function: Function, asked_ns: int) -> Instance:
         instance_id = new_id()

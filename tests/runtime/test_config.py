@@ -49,6 +49,7 @@ def test_what_is_not_said_has_its_default_or_is_the_orchestrators(folder: Path) 
         "timeout_ms": 30000,
         "environment": {},
         "imports": (),
+        "event_format": "2.0",
         "concurrency": 1,
         "ready_timeout_s": 10.0,
         "start": "criu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -45,7 +46,30 @@ def test_what_an_instance_has_of_its_own() -> None:
     assert context().invoked_function_arn == (
         "arn:aws:lambda:us-east-1:000000000000:function:hello"
     )
-    assert context().identity is None
+    context_there = Context("hello", 128, "i-7", "id-1", 0, "eu-west-1")
+    assert ":eu-west-1:" in context_there.invoked_function_arn
+
+
+def test_the_identity_is_of_nobody_and_each_calls_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs: Any = pytest.importorskip("awslambdaric.lambda_context")
+    ours, other = context(), theirs.LambdaContext("id-1", None, None, 0)
+    for name in ("cognito_identity_id", "cognito_identity_pool_id"):
+        assert getattr(ours.identity, name) is getattr(other.identity, name) is None
+    assert "cognito_identity_id=None" in repr(ours.identity)
+    ours.identity.cognito_identity_id = "somebody"
+    assert ours.identity.cognito_identity_id == "somebody"
+    assert context().identity.cognito_identity_id is None
+    for each in (ours.identity, other.identity):
+        with pytest.raises(AttributeError):
+            each.anything = 1
+
+
+def test_it_has_all_that_awss_has() -> None:
+    theirs: Any = pytest.importorskip("awslambdaric.lambda_context")
+    other = theirs.LambdaContext("id-1", None, None, 0)
+    for name in (each for each in dir(other) if not each.startswith("_")):
+        assert hasattr(context(), name), name
+    assert context().w3c() == other.w3c() == {}
 
 
 def test_the_time_that_remains() -> None:
@@ -61,11 +85,15 @@ def test_log_writes_entries(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "one\ntwo\n{'three': 3}\n"
 
 
-def test_repr_and_slots() -> None:
+def test_repr_and_attributes_of_the_functions_own() -> None:
     assert repr(context()).startswith("Context(aws_request_id='id-1', function_name='hello', ")
     assert "[$LATEST]i-7" in repr(context())
-    with pytest.raises(AttributeError):
-        context().anything = 1  # type: ignore[attr-defined]
+    one: Any = context()
+    with pytest.raises(AttributeError, match="'Context' object has no attribute 'parameters'"):
+        one.parameters  # noqa: B018
+    one.parameters = {"kept": 1}
+    assert one.parameters == copy.copy(one).parameters == {"kept": 1}
+    assert not hasattr(context(), "parameters")
 
 
 def test_a_handler_of_awss_form_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +142,13 @@ def test_the_environment_reaches_a_process() -> None:
         "assert time.localtime(0)[:5] == (1970, 1, 1, 0, 0)\n"
     )
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **made}, check=True)
+
+
+def test_where_the_code_lies_and_the_runtimes_own() -> None:
+    made = environment_of("a", 1, "b", {}, "/task")
+    assert made["LAMBDA_TASK_ROOT"] == "/task"
+    assert os.path.isdir(os.path.join(made["LAMBDA_RUNTIME_DIR"], "aetherless_py"))
+    assert "LAMBDA_TASK_ROOT" not in environment_of("a", 1, "b", {})
 
 
 def test_no_credentials_are_made_up() -> None:

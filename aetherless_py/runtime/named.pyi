@@ -1,0 +1,3 @@
+"""Whether a namedtuple is in an answer."""
+
+def has_named(value: object) -> bool: ...
