@@ -64,7 +64,7 @@ class Serving(abc.ABC):
         self.idle_since_ns = monotonic_ns()
         self.why = ""
         self._concurrency, self._loop, self._finished = concurrency, loop, finished
-        instance.printed.sink = log.write
+        instance.printed.pour(log.write)
         loop.add_reader(instance.printed.fileno(), self._printed)
         self._ended_fd = instance.ended_fd
         loop.add_reader(self._ended_fd, self.ended)

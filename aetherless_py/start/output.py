@@ -25,6 +25,12 @@ class Output:
         self._tail = bytearray()
         self.sink: Callable[[bytes], object] | None = None
 
+    def pour(self, sink: Callable[[bytes], object]) -> None:
+        """Gives it what has been printed, as far as that is kept, and what will be, as it comes."""
+        self.sink = sink
+        if self._tail:
+            sink(bytes(self._tail))
+
     def fileno(self) -> int:
         return self._read
 
