@@ -21,6 +21,7 @@ from aetherless_py.start import kinds
 _SLACK_BYTES = 4096  # of a message, for what the ring and the channel put around it
 _YEAR_S = 365 * 86400
 _MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+_ROUTE = re.compile(r"([A-Z]+ )?(/([^/\s{}]+|\{[\w.-]+\}))*(/|/\{[\w.-]+\+\})?(?<=.)", re.ASCII)
 
 
 def _absolute(path: str, info: ValidationInfo) -> str:
@@ -35,6 +36,14 @@ def _variable(name: str) -> str:
             " AETHER_, which is the runtime's own"
         )
     return name
+
+
+def _route(text: str) -> str:
+    if not _ROUTE.fullmatch(text):
+        raise ValueError(
+            f"{text[:80]!r} is no route, as '/notes/{{number}}', '/files/{{path+}}' or 'GET /notes'"
+        )
+    return text
 
 
 def _module(name: str) -> str:
@@ -144,6 +153,9 @@ class FunctionOptions(_Options):
         default=(), strict=False, description="a list of modules' names"
     )
     event_format: EventFormat = "2.0"
+    routes: tuple[Annotated[str, AfterValidator(_route)], ...] = Field(
+        default=(), strict=False, description="a list of paths"
+    )
     concurrency: int = Field(default=1, ge=1, le=1000)
     ready_timeout_s: _Seconds = 10.0
     start: Start | None = None

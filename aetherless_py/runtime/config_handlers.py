@@ -45,8 +45,9 @@ def missing(said: Mapping[str, Any], folder: str) -> Iterator[tuple[Key, str]]:
             yield ("start",), f"{said['start']} cannot start an executable: only spawn can"
         if imports:
             yield ("imports",), "an executable imports nothing"
-        if "event_format" in said:
-            yield ("event_format",), "an executable is given requests, no events"
+        for option in ("event_format", "routes"):
+            if said.get(option):
+                yield (option,), "an executable is given requests, no events"
         return
     folders = search_path(said.get("environment", {}), folder)
     absent = [each for each in folders[1:] if not os.path.isdir(each)]

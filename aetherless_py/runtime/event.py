@@ -102,7 +102,7 @@ def event_of(request: Request) -> Event:
         for name, values in repeated.items():
             headers[name] = ",".join(values)
 
-    path = _decoded(request.path)
+    path = decoded(request.path)
     query = request.query
     domain = domain_of(headers.get("host") or "localhost")
     received_ms = request.received_ns // 1_000_000
@@ -252,7 +252,7 @@ def percent_encoded(text: str) -> str:
     return "".join(each if each < "\x80" else f"%{ord(each):02X}" for each in text)
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
     """Percent-decodes Latin-1 text to UTF-8 text, as `urllib.parse.unquote` would."""
     if "%" not in text and text.isascii():
         return text
@@ -301,7 +301,7 @@ def parameters_of(query: str) -> dict[str, list[str]]:
             continue
         key, _, value = each.partition("=")
         if not plain:
-            key, value = _decoded(key.replace("+", " ")), _decoded(value.replace("+", " "))
+            key, value = decoded(key.replace("+", " ")), decoded(value.replace("+", " "))
         found.setdefault(key, []).append(value)
     return found
 

@@ -142,6 +142,7 @@ class Maker:
                     worker.MEMORY_MB: str(function.memory_limit_mb),
                     worker.CONCURRENCY: str(function.concurrency),
                     worker.EVENT_FORMAT: function.event_format,
+                    worker.ROUTES: "\n".join(function.routes),
                 },
                 function.ready_timeout_s,
                 folder=folder,

@@ -46,6 +46,7 @@ FUNCTION = "AETHER_FUNCTION"
 MEMORY_MB = "AETHER_MEMORY_MB"
 _REHEARSALS = 10  # until the interpreter has specialised what it runs; a fork inherits that
 EVENT_FORMAT = "AETHER_EVENT_FORMAT"
+ROUTES = "AETHER_ROUTES"  # a line each
 LOG_FORMAT, LOG_LEVEL = "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL"
 _FAILED = b'{"message":"Internal Server Error"}'
 _JSON = [("content-type", "application/json")]
@@ -70,6 +71,11 @@ class Worker:
             from aetherless_py.runtime import event_rest
 
             self._event_of, self._respond = event_rest.event_of, event_rest.respond
+        if said := os.environ[ROUTES]:
+            from aetherless_py.runtime.routes import Routes
+
+            routes, untold = Routes(said.split("\n")), self._event_of
+            self._event_of = lambda request: routes.tell(request, untold(request))
         self._logged: RequestIds | None = None
         log_format, log_level = os.environ.get(LOG_FORMAT, ""), os.environ.get(LOG_LEVEL, "")
         self._in_json = log_format.upper() == "JSON"

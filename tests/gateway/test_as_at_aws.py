@@ -1,4 +1,4 @@
-"""Functions find here what they find at AWS: their folder, their context, what becomes of answers."""
+"""Functions find what they find at AWS: their folder, their context, what becomes of answers."""
 
 from __future__ import annotations
 

@@ -133,14 +133,21 @@ def test_logs_in_json(up: Start, start: str) -> None:
     assert "Object of type set" in refused["errorMessage"]
 
 
-def test_a_level_alone_leaves_the_form_and_is_there_before_the_import(up: Start) -> None:
-    level = {"AWS_LAMBDA_LOG_LEVEL": "ERROR"}
-    runtime = up({"id": "logs", "handler_path": "json_logs:handler", "environment": level})
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ({"AWS_LAMBDA_LOG_LEVEL": "ERROR"}, ["failed"]),
+        ({"AWS_LAMBDA_LOG_FORMAT": "Text"}, ["{'event': 'told', 'count': 2}", "failed"]),
+    ],
+)
+def test_who_asks_has_the_handler_before_the_import(
+    up: Start, asked: dict[str, str], shown: list[str]
+) -> None:
+    runtime = up({"id": "logs", "handler_path": "json_logs:handler", "environment": asked})
     own = runtime.ask("/function/logs").headers["x-aether-request-id"]
-    lines = _lines(runtime, 2)
-    found = RECORD.fullmatch(lines[0])
-    assert found and found.groups() == ("ERROR", own, "failed")
-    assert lines[-1] == "printed"
+    eventually(lambda: "printed" in _lines(runtime, 1))
+    found = [match.groups() for line in _lines(runtime, 1) if (match := RECORD.fullmatch(line))]
+    assert found == [("ERROR" if each == "failed" else "WARNING", own, each) for each in shown]
 
 
 # Logs by both and compares: with the same time, thread and process.

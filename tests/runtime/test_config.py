@@ -50,6 +50,7 @@ def test_what_is_not_said_has_its_default_or_is_the_orchestrators(folder: Path) 
         "environment": {},
         "imports": (),
         "event_format": "2.0",
+        "routes": (),
         "concurrency": 1,
         "ready_timeout_s": 10.0,
         "start": "criu",
@@ -78,6 +79,20 @@ def test_a_function_says_what_is_its_own(folder: Path) -> None:
     assert (function.max_instances, function.trigger_port) == (1024, 65535)
     assert function.imports == ("json", "os.path", "xml.dom.minidom", "time")
     assert function.environment == {"A": "1", "ON": "2001-01-01", "_b2": ""}
+
+
+@pytest.mark.parametrize("said", ["1.0", "'1.0'"])
+def test_an_event_format_may_be_a_number(folder: Path, said: str) -> None:
+    [function] = loaded(folder, LEAST + f"    event_format: {said}\n").functions
+    assert function.event_format == "1.0"
+    [function] = loaded(folder, overrides=[f"functions.a.event_format={said}"]).functions
+    assert function.event_format == "1.0"
+
+
+def test_routes(folder: Path) -> None:
+    routes = ["/", "GET /notes", "/notes/{number}", "ANY /{files+}", "/a-b/{c.d}/e/{f+}"]
+    [function] = loaded(folder, LEAST + f"    routes: {routes}\n").functions
+    assert function.routes == tuple(routes)
 
 
 def test_null_is_the_orchestrators(folder: Path) -> None:

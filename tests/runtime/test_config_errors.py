@@ -217,16 +217,35 @@ def test_what_does_not_bind_a_name_is_told_from_what_does(folder: Path, source: 
 @pytest.mark.parametrize("start", ["zygote", "criu"])
 def test_an_executable_cannot_be_forked_or_restored(folder: Path, start: str) -> None:
     text = f"functions:\n- id: a\n  handler_path: ./tool\n  start: {start}\n  imports: [json]\n"
+    text += "  event_format: '1.0'\n  routes: [/a]\n"
     only_spawn = f"{start} cannot start an executable: only spawn can"
     assert said(text) == [
         f"f.yaml:4: functions[0].start: {only_spawn}",
         "f.yaml:5: functions[0].imports: an executable imports nothing",
+        "f.yaml:6: functions[0].event_format: an executable is given requests, no events",
+        "f.yaml:7: functions[0].routes: an executable is given requests, no events",
     ]
     Path("f.yaml").write_text("functions:\n- {id: a, handler_path: tool}\n")
     with pytest.raises(ConfigError) as caught:
         load("f.yaml", {}, [f"functions.a.start={start}"])
     [problem] = caught.value.problems
     assert problem == f"option functions.a.start={start}: functions[0].start: {only_spawn}"
+
+
+@pytest.mark.parametrize("version", ["3.0", "1", "'1'", "1.5", "[]", "yes"])
+def test_an_event_format_that_there_is_not(folder: Path, version: str) -> None:
+    [problem] = said(LEAST + f"  event_format: {version}\n")
+    shown = "a list" if version == "[]" else version
+    assert problem == f"f.yaml:4: functions[0].event_format: {shown} is not one of 1.0, 2.0"
+
+
+@pytest.mark.parametrize("route", ["notes", "", "/a b", "get /a", "/{a+}/b", "/a{b}", "/{}", "//"])
+def test_a_route_that_is_none(folder: Path, route: str) -> None:
+    text = LEAST + f"  routes: ['/', '{route}']\n"
+    assert said(text) == [
+        f"f.yaml:4: functions[0].routes[1]: {route!r} is no route, as '/notes/{{number}}',"
+        " '/files/{path+}' or 'GET /notes'"
+    ]
 
 
 def test_a_path_that_is_no_folder(folder: Path) -> None:

@@ -59,7 +59,8 @@ def test_the_identity_is_of_nobody_and_each_calls_own(monkeypatch: pytest.Monkey
     ours.identity.cognito_identity_id = "somebody"
     assert ours.identity.cognito_identity_id == "somebody"
     assert context().identity.cognito_identity_id is None
-    for each in (ours.identity, other.identity):
+    identities: list[Any] = [ours.identity, other.identity]
+    for each in identities:
         with pytest.raises(AttributeError):
             each.anything = 1
 

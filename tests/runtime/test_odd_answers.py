@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from aetherless_py.runtime.event import ResponseError, respond
 from aetherless_py.runtime.named import has_named
 
-Point = collections.namedtuple("Point", "x y")  # noqa: PYI024 - as functions have it
-Reply = collections.namedtuple("Reply", "statusCode headers body")  # noqa: PYI024
+Point = collections.namedtuple("Point", "x y")
+Reply = collections.namedtuple("Reply", "statusCode headers body")
 JSON = ("content-type", "application/json")
 TEXT = ("content-type", "text/plain; charset=utf-8")
 
@@ -71,10 +71,10 @@ CASES: list[Any] = [
     collections.defaultdict(list, a=[b"x"]),
     Dict(a=[Dict(b=1)]),
     {"color": Color.RED, "word": Word.YES, Word.YES: [Word.YES]},
-    {1: "a", 2.5: "b", True: "c", None: "d"},
+    {7: "a", 2.5: "b", True: "c", None: "d"},
     ((1, 2), [(3,)]),
     {"a": [], "b": {}, "c": [[]], "[": "]"},
-    ["\u2028\u00e9\U0001f600\"\\\x00\x7f"],
+    ['\u2028\u00e9\U0001f600"\\\x00\x7f'],
     10**300,
     1e300,
     0.1,
@@ -98,7 +98,7 @@ def test_numbers_that_json_has_not_are_as_there(text: str) -> None:
 
 @pytest.mark.parametrize("result", [{1, 2}, object(), {(1, 2): 3}, {"a": b"\xff"}, {"a": 1j}])
 def test_what_it_cannot_post_is_refused(result: Any) -> None:
-    with pytest.raises(Exception, match="Unable to marshal|not JSON|can't decode"):
+    with pytest.raises(Exception, match=r"Unable to marshal"):
         posted(result)
     with pytest.raises(ResponseError, match="the result cannot be JSON"):
         respond(result)
@@ -184,10 +184,11 @@ def test_the_first_complaint_is_told_where_it_cannot_be_json() -> None:
 
 
 def test_namedtuples_are_found_wherever_they_are() -> None:
-    for holder in (Point(1, 2), [Point(1, 2)], ({"a": [Point(1, 2)]},), Dict(a=(Point(1, 2),))):
+    named = Point(1, 2)
+    for holder in (named, [named], ({"a": [named]},), Dict(a=(named,)), [0, "a", {}, [[named]]]):
         assert has_named(holder)
-    for holder in ([], (), {}, [(1, 2)], {"a": [{}, ((),)]}, "a", None, [sys.version_info]):
-        assert not has_named(holder)
+    without: list[Any] = [[], (), {}, [(1, 2)], {"a": [{}, ((),)]}, "a", None, [sys.version_info]]
+    assert not any(map(has_named, without))
     circular: list[Any] = []
     circular.append(circular)
     with pytest.raises(RecursionError):

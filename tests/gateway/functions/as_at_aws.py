@@ -7,7 +7,7 @@ import decimal
 import os
 from typing import Any
 
-Point = collections.namedtuple("Point", "x y")  # noqa: PYI024 - as functions have it
+Point = collections.namedtuple("Point", "x y")
 ANSWERS = {
     "bytes_body": {"statusCode": 200, "body": b"hello"},
     "bytes_inside": {"a": b"hello"},
