@@ -35,8 +35,8 @@ class Function:
             A function has either that or a `command`.
         imports: more modules that an instance has imported when it says READY.
         path: folders in which modules are looked for first.
-        folder: in which its instances work, from before their imports; where a handler's is empty,
-            it is this process's own.
+        folder: in which a handler's instances work, from before their imports; this process's own
+            where it is empty.
         environment: variables beside those of this process.
         ready_timeout_s: how long a start may take until READY.
         command: a program and its arguments, which is asked over HTTP; see `start.executable`.
@@ -55,8 +55,10 @@ class Function:
 
     def __post_init__(self) -> None:
         if self.command:
-            if self.handler or self.imports:
-                raise FunctionError("a function has a handler, with its imports, or a command")
+            if self.handler or self.imports or self.folder:
+                raise FunctionError(
+                    "a function has a handler, with its imports and its folder, or a command"
+                )
             if not self.command[0] or "\0" in "".join(self.command):
                 raise FunctionError(f"command is {self.command!r}: no program is called like that")
         elif not _HANDLER.fullmatch(self.handler):

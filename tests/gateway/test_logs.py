@@ -152,7 +152,7 @@ def test_who_asks_has_the_handler_before_the_import(
 
 # Logs by both and compares: with the same time, thread and process.
 _BOTH = r"""
-import io, logging, os, sys, time
+import decimal, io, logging, os, sys, time
 sys.stdout = sys.stderr = written = io.StringIO()
 os.environ.update(AWS_LAMBDA_LOG_FORMAT=sys.argv[1], AWS_LAMBDA_LOG_LEVEL=sys.argv[2])
 root = logging.getLogger()
@@ -172,7 +172,7 @@ logging.addLevelName(25, "ODD")
 time.time, time.time_ns = lambda: 1795647193.456, lambda: 1795647193456000000  # both by one clock
 for level in (5, 10, 20, 25, 30, 40, 50, 70):
     logging.getLogger("a.b").log(level, "at %d", level)
-logging.error({"a": object, "b": (1, 2), "c": "\u00e9"})
+logging.error({"a": decimal.Decimal("1.5"), "b": (1, 2), "c": "\u00e9"})
 logging.error({"a": 1}, extra={"message_": 1, "location": "mine", "logger": "mine", "none": None})
 logging.error("many %s\nlines", "x", stack_info=True)
 class Error(Exception):

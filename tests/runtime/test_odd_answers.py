@@ -96,7 +96,9 @@ def test_numbers_that_json_has_not_are_as_there(text: str) -> None:
     assert math.isnan(ours[0]) is ("NaN" in text)
 
 
-@pytest.mark.parametrize("result", [{1, 2}, object(), {(1, 2): 3}, {"a": b"\xff"}, {"a": 1j}])
+@pytest.mark.parametrize(
+    "result", [{1, 2}, object(), {(1, 2): 3}, {"a": b"\xff"}, {"a": 1j}, {decimal.Decimal(1): 2}]
+)
 def test_what_it_cannot_post_is_refused(result: Any) -> None:
     with pytest.raises(Exception, match=r"Unable to marshal"):
         posted(result)

@@ -311,6 +311,27 @@ def test_a_function_that_is_never_ready_is_killed_at_its_time_out(name: str) -> 
         made.start()
 
 
+@pytest.mark.parametrize("name", [each for each in names() if strategy(each).takes == "handler"])
+def test_a_function_works_in_its_folder_and_else_where_this_does(name: str, tmp_path: Path) -> None:
+    (tmp_path / "placed.py").write_text(
+        "import os\nAT_IMPORT = os.getcwd()\n"
+        "def where(_request): return f'{AT_IMPORT} {os.getcwd()}'.encode()\n"
+    )
+    for folder in ("", str(tmp_path)):
+        placed = Function("placed:where", path=(str(tmp_path),), folder=folder)
+        with prepared(name, placed) as made:
+            here = folder or os.getcwd()
+            assert made.start().invoke(b"").decode() == f"{here} {here}"
+
+
+def test_threads_that_instances_lack_are_named() -> None:
+    for name, count in (("zygote", 1), ("spawn", 0)):
+        with prepared(name, function("threads:in_python")) as made:
+            assert len(made.lost_threads) == count
+    with prepared("zygote", function("odd:echo")) as made:
+        assert made.lost_threads == ()
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -318,9 +339,11 @@ def test_a_function_that_is_never_ready_is_killed_at_its_time_out(name: str) -> 
         {"handler": "a:b;c"},
         {"handler": "a:b", "imports": ("os;sys",)},
         {"handler": "a:b", "path": ("/no/such/folder",)},
+        {"handler": "a:b", "folder": "/no/such/folder"},
         {},
         {"handler": "a:b", "command": ("a",)},
         {"imports": ("json",), "command": ("a",)},
+        {"folder": "/", "command": ("a",)},
         {"command": ("", "a")},
         {"command": ("a", "b\0")},
         {"handler": "a:b", "ready_timeout_s": 0},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 # What is there at import at AWS: a handler of the root logger, so that this changes nothing.
 logging.basicConfig(level="DEBUG", format="own %(message)s")
 logger = logging.getLogger("of.the.function")
 logger.info("imported", extra={"handlers": len(logging.getLogger().handlers)})
+time.sleep(0.1)  # so that it is read before there is an instance
 
 
 def handler(event: Any, context: Any) -> Any:
