@@ -72,7 +72,7 @@ class Context:
         self.memory_limit_in_mb = str(memory_mb)
         self.aws_request_id = request_id
         self.log_group_name = f"/aws/lambda/{name}"
-        self.log_stream_name = log_stream_name(instance_id)
+        self.log_stream_name = f"[{VERSION}]{instance_id}"
         self._deadline_ns = deadline_ns
 
     def __getattr__(self, name: str) -> Identity:
@@ -104,11 +104,6 @@ class Context:
             f"memory_limit_in_mb={self.memory_limit_in_mb!r}, "
             f"log_group_name={self.log_group_name!r}, log_stream_name={self.log_stream_name!r})"
         )
-
-
-def log_stream_name(instance_id: str) -> str:
-    """Of an instance, also in AWS_LAMBDA_LOG_STREAM_NAME."""
-    return f"[{VERSION}]{instance_id}"
 
 
 def environment_of(

@@ -129,7 +129,7 @@ def request(
 # calling the handler, so that the first request finds nothing done for the first time.
 REHEARSAL = b"".join(
     request(
-        "rehearsal",
+        "",
         "POST",
         b"/",
         b"a=b",

@@ -25,7 +25,7 @@ from aetherless_py.errors import (
     RingClosedError,
 )
 from aetherless_py.runtime import wire
-from aetherless_py.runtime.context import REGION, Context, log_stream_name
+from aetherless_py.runtime.context import REGION, VERSION, Context
 from aetherless_py.runtime.event import event_of, respond
 from aetherless_py.runtime.turns import Turns
 
@@ -100,7 +100,7 @@ class Worker:
     def serve_connection(self, connection: _socket.socket, marks: bytes) -> None:
         """As `start.base.Function.handler` says of one that serves by itself."""
         self._instance_id = os.environ["AETHER_INSTANCE_ID"]  # its own, after a fork or restore
-        os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream_name(self._instance_id)
+        os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = f"[{VERSION}]{self._instance_id}"
         descriptors = _received(connection)
         if not descriptors:  # the runtime does not want it any more
             return
