@@ -15,8 +15,8 @@ long as it will soon have answered, by two rules:
   may only be waiting for one, and another instance would take it from them; and
   `START_PATIENCE_NS` where an instance would have to be started.
 
-Only an instance that was asked less than `COMPUTING_PATIENCE_NS` ago counts as one that will soon
-have answered.
+An instance that was asked less than `COMPUTING_PATIENCE_NS` ago counts as one that will soon have
+answered, unless it was seen asleep.
 
 Time comes with the calls, so that `tests/runtime/test_dispatch.py` can simulate it; docs/serving.md
 has the figures that chose the constants.

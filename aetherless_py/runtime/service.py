@@ -188,8 +188,10 @@ class Service:
         if not self._idle and not self._maker.has_ready:
             return START_PATIENCE_NS
         if look_at_them and monotonic_ns() >= self._dispatch.due_ns(PATIENCE_NS):
-            busy = (serving for serving in self._servings if serving.under_way)
-            if all(is_runnable(serving.instance.pid) for serving in busy):
+            busy = [serving for serving in self._servings if serving.under_way]
+            for serving in busy:
+                serving.sleeps = not is_runnable(serving.instance.pid)
+            if not any(serving.sleeps for serving in busy):
                 return COMPUTING_PATIENCE_NS
         return PATIENCE_NS
 
@@ -209,10 +211,12 @@ class Service:
         """How many instances will soon have answered, or be there."""
         count, wanted = self.starting, self._dispatch.wanted
         since_ns = monotonic_ns() - COMPUTING_PATIENCE_NS
-        for invocation in reversed(self._under_way):  # the last that was sent first
+        for invocation, serving in reversed(
+            self._under_way.items()
+        ):  # the last that was sent first
             if count >= wanted or invocation.sent_ns < since_ns:
                 break
-            count += 1
+            count += not serving.sleeps
         return count
 
     def _ask(self, serving: Serving) -> None:

@@ -44,6 +44,7 @@ class Serving(abc.ABC):
         mode: how.
         state: see `State`.
         under_way: requests that it has been given and not answered.
+        sleeps: whether it was seen to wait for something else than a processor in a request.
         served: requests that it was given and that are over.
         idle_since_ns: when it last became idle, on CLOCK_MONOTONIC.
         why: why it is, or was, ended.
@@ -61,6 +62,7 @@ class Serving(abc.ABC):
         self.instance, self.mode, self.log = instance, instance.mode, log
         self.state = State.STARTING
         self.under_way = self.served = 0
+        self.sleeps = False
         self.idle_since_ns = monotonic_ns()
         self.why = ""
         self._concurrency, self._loop, self._finished = concurrency, loop, finished
@@ -95,6 +97,7 @@ class Serving(abc.ABC):
     def give_back(self) -> None:
         """The request is over, or was not given to it after all."""
         self.under_way -= 1
+        self.sleeps = False
         if not self.under_way and self.state is State.BUSY:
             self.become(State.IDLE)
             self.idle_since_ns = monotonic_ns()

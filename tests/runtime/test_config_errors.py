@@ -235,8 +235,8 @@ def test_an_executable_cannot_be_forked_or_restored(folder: Path, start: str) ->
 @pytest.mark.parametrize("version", ["3.0", "1", "'1'", "1.5", "[]", "yes"])
 def test_an_event_format_that_there_is_not(folder: Path, version: str) -> None:
     [problem] = said(LEAST + f"  event_format: {version}\n")
-    shown = "a list" if version == "[]" else version
-    assert problem == f"f.yaml:4: functions[0].event_format: {shown} is not one of 1.0, 2.0"
+    shown = "an empty list" if version == "[]" else version
+    assert problem == f"f.yaml:4: functions[0].event_format: {shown} should be '1.0' or '2.0'"
 
 
 @pytest.mark.parametrize("route", ["notes", "", "/a b", "get /a", "/{a+}/b", "/a{b}", "/{}", "//"])

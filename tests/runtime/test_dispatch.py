@@ -27,7 +27,7 @@ class Request:
     handler_ns: int
     came_ns: int
     began_ns: int = 0
-    idle_meanwhile: bool = False  # there was an instance that it could have had
+    sleeps: bool = False  # was seen to
 
 
 @dataclass
@@ -72,15 +72,17 @@ class World:
             if not self.idle and not may_start:
                 return
             soon = self.starting + sum(
-                each.began_ns > self.now_ns - COMPUTING_PATIENCE_NS for each in self._busy.values()
+                each.began_ns > self.now_ns - COMPUTING_PATIENCE_NS and not each.sleeps
+                for each in self._busy.values()
             )
             if soon >= self.dispatch.wanted:
                 due_ns = self.dispatch.due_ns(PATIENCE_NS if self.idle else START_PATIENCE_NS)
                 if self.now_ns < due_ns:
-                    for each in self._queue:
-                        each.idle_meanwhile |= self.idle > 0
                     self.at(due_ns, self._give)
                     return
+                if self.idle:
+                    for each in self._busy.values():
+                        each.sleeps = True
             self.dispatch.gave(self.now_ns)
             if self.idle:
                 self._begin(self._queue.popleft())
