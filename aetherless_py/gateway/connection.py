@@ -33,6 +33,7 @@ _STATUS_LINES = {
 }
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 RETRY_AFTER = (b"retry-after", b"1")  # of every 503
+_LINE_BYTES = 4  # of a header's line, beside its name and value
 _LOOKED_AT = frozenset((b"content-length", b"expect", b"host", b"transfer-encoding"))
 # Of tunnels and of other protocols that the parser knows, too.
 _NOT_SERVED = frozenset(
@@ -259,7 +260,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers: Headers = []
         self._expects = self._chunked = False
-        self._hosts = self._length = 0
+        self._hosts = self._length = self._dropped_bytes = 0
         self._fault: HTTPStatus | None = None
 
     def on_url(self, piece: bytes) -> None:
@@ -269,6 +270,11 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
         if not self._in_head:  # a trailer: dropped (RFC 9110, section 6.5.1)
+            return
+        if b"_" in name:
+            # As nginx does: who makes variables of headers cannot tell it from one with a hyphen,
+            # which a proxy in front may vouch for.
+            self._dropped_bytes += len(name) + len(value) + _LINE_BYTES
             return
         name, value = name.lower(), value.rstrip(b" \t")
         if name in _LOOKED_AT:
@@ -354,7 +360,8 @@ class Connection(asyncio.Protocol):
         return True
 
     def _head_size(self) -> int:
-        return len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
+        lines = (len(name) + len(value) + _LINE_BYTES for name, value in self._headers)
+        return len(self._target) + self._dropped_bytes + sum(lines)
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""

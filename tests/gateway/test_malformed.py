@@ -115,6 +115,9 @@ CASES = [
     Case("an empty value", header(b"X:\r\nY: \t"), (200,), OPEN, "5"),
     Case("a head that is too large", header(b"X: " + b"x" * BIG), (431,), CLOSED, "RFC 6585, 5"),
     Case("many headers that are too large", header(b"\r\n".join(b"X%d: x" % n for n in range(8000))), (431,), CLOSED, "RFC 6585, 5"),
+    Case("a head that is too large, all of it dropped", header(b"x_x: " + b"x" * BIG), (431,), CLOSED, "RFC 6585, 5"),
+    Case("the same in many headers", header(b"\r\n".join(b"x_%d: x" % n for n in range(8000))), (431,), CLOSED, "RFC 6585, 5"),
+    Case("names that only look like others", header(b"Content_Length: 3\r\nTransfer_Encoding: chunked\r\nHost_: b"), (200,), OPEN, "RFC 9110, 5.1"),
     # How long the body is.
     Case("length and coding", post(b"Content-Length: 3\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"), (400,), CLOSED, "6.3"),
     Case("coding and length", post(b"Transfer-Encoding: chunked\r\nContent-Length: 3", b"0\r\n\r\n"), (400,), CLOSED, "6.3"),

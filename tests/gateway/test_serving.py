@@ -98,9 +98,9 @@ def test_head_is_a_get_without_the_body(up: Start) -> None:
     assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "2")
 
 
-# Knows how long its answers would be, as servers of files do.
+# Knows how long its answers would be, as servers of files do; and tells the headers that it gets.
 SIZED = """#!{python}
-import http.server, os, socket
+import http.server, json, os, socket
 
 class Sized(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -109,6 +109,13 @@ class Sized(http.server.BaseHTTPRequestHandler):
         self.send_response(int(self.path[1:]))
         self.send_header("Content-Length", "12345")
         self.end_headers()
+
+    def do_GET(self):
+        told = json.dumps(dict(self.headers)).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
 
 server = http.server.HTTPServer(("127.0.0.1", int(os.environ["AETHER_TRIGGER_PORT"])), Sized)
 ready = socket.socket(socket.AF_UNIX)
@@ -126,6 +133,24 @@ def test_head_has_the_length_that_an_executable_tells(up: Start, tmp_path: Path)
     for status, told in ((200, "12345"), (304, "12345"), (204, None)):
         answer = runtime.ask(f"/function/sized/{status}", method="HEAD")
         assert (answer.status, answer.headers.get("content-length")) == (status, told)
+
+
+@pytest.mark.parametrize("kind", ["python", "executable"])
+def test_header_names_with_an_underscore_do_not_arrive(
+    up: Start, tmp_path: Path, kind: str
+) -> None:
+    program = tmp_path / "sized"
+    program.write_text(SIZED.format(python=sys.executable))
+    program.chmod(0o700)
+    function = {"id": "event"}
+    if kind == "executable":
+        function["handler_path"] = str(program)
+    runtime = up(function)
+    sent = {"x_forwarded_for": "192.0.2.1", "X-Forwarded_For": "192.0.2.2", "x-kept": "yes"}
+    told = runtime.ask("/function/event", headers=sent).json()
+    headers = {name.lower(): value for name, value in told.get("headers", told).items()}
+    assert headers["x-kept"] == "yes" and headers["x-forwarded-for"] == "127.0.0.1"
+    assert not [name for name in headers if "_" in name]
 
 
 def test_a_head_has_room_in_the_ring(up: Start) -> None:
