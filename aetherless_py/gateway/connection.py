@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from aetherless_py.runtime.hosts import ALL, Hosts
+
 if TYPE_CHECKING:
     from aetherless_py.runtime.wire import Buffer
 
@@ -42,6 +44,9 @@ _NOT_SERVED = frozenset(
 )
 # RFC 3986, section 3.2: host and port; a user's name has no place in it (RFC 9110, section 4.2.4).
 _AUTHORITY = re.compile(rb"(?:\[[\w:.~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?", re.ASCII)
+_WORDS = {
+    HTTPStatus.MISDIRECTED_REQUEST: "this host is not served: orchestrator.allowed_hosts says which"
+}
 _LONGEST_HOST_BYTES = 1024  # a name has 253 at most (RFC 1035); functions are told it twice
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE)
 _REQUEST_LINE = re.compile(
@@ -69,6 +74,7 @@ class Settings:
         request_timeout_s: in which a request must arrive, the first one from when the client has
             come, and an answer be taken.
         idle_timeout_s: after which a connection without a further request is closed.
+        hosts: that requests may name.
     """
 
     def __init__(
@@ -78,9 +84,11 @@ class Settings:
         idle_timeout_s: float = 75.0,
         head_limit_bytes: int = HEAD_LIMIT_BYTES,
         most_connections: int = MOST_CONNECTIONS,
+        hosts: Hosts | None = None,
     ) -> None:
         self.connections: set[Connection] = set()
         self.date = b""
+        self.hosts = Hosts((ALL,)) if hosts is None else hosts
         self.most_connections = most_connections
         self.body_limit_bytes, self.head_limit_bytes = body_limit_bytes, head_limit_bytes
         self.request_timeout_s, self.idle_timeout_s = request_timeout_s, idle_timeout_s
@@ -137,11 +145,12 @@ class Connection(asyncio.Protocol):
     Args:
         app: is given each request.
         settings: of the gateway.
-        bounded: whether it is refused where there are too many.
+        public: whether it is a client's, who is refused where there are too many, or where he names
+            another host than ours.
     """
 
-    def __init__(self, app: App, settings: Settings, bounded: bool = True) -> None:
-        self._app, self._settings, self._bounded = app, settings, bounded
+    def __init__(self, app: App, settings: Settings, public: bool = True) -> None:
+        self._app, self._settings, self._public = app, settings, public
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
@@ -173,7 +182,7 @@ class Connection(asyncio.Protocol):
         if isinstance(peer, tuple):
             self.client = str(peer[0])
         self._settings.connections.add(self)
-        if self._bounded and len(self._settings.connections) > self._settings.most_connections:
+        if self._public and len(self._settings.connections) > self._settings.most_connections:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -257,7 +266,7 @@ class Connection(asyncio.Protocol):
         self._begin_bytes = self._piece_bytes
         self._since = self._loop.time()
         self._begun_ns = monotonic_ns()
-        self._target = b""
+        self._target = self._host = b""
         self._headers: Headers = []
         self._expects = self._chunked = False
         self._hosts = self._length = self._dropped_bytes = 0
@@ -280,7 +289,8 @@ class Connection(asyncio.Protocol):
         if name in _LOOKED_AT:
             if name == b"host":
                 self._hosts += 1
-                if not _is_host(value):
+                self._host = value
+                if value not in self._settings.hosts.known and not _is_host(value):
                     self._fault = HTTPStatus.BAD_REQUEST
             elif name == b"content-length":
                 self._length = int(value)
@@ -342,9 +352,15 @@ class Connection(asyncio.Protocol):
             return HTTPStatus.BAD_REQUEST
         if b"#" in self._target:  # RFC 9112, section 3.2: a fragment is not sent
             return HTTPStatus.BAD_REQUEST
+        if self._public and not self._is_served(self._host):
+            return HTTPStatus.MISDIRECTED_REQUEST
         if self._length > self._settings.body_limit_bytes:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return None
+
+    def _is_served(self, host: bytes) -> bool:
+        hosts = self._settings.hosts
+        return host in hosts.known or hosts.allow(host)
 
     def _take_target(self, request: HttpRequest) -> bool:
         """Whether a target without a leading slash is good (RFC 9112, section 3.2)."""
@@ -354,6 +370,7 @@ class Connection(asyncio.Protocol):
         if found is None or not _is_host(found[1]):
             return False
         request.target = found[2] if found[2].startswith(b"/") else b"/" + found[2]
+        self._host = found[1]
         for index, (name, _) in enumerate(request.headers):
             if name == b"host":  # it does not count (section 3.2.2)
                 request.headers[index] = (name, found[1])
@@ -505,7 +522,7 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def _end(self, status: HTTPStatus) -> None:
-        content = f'{{"message":"{status.phrase}"}}'.encode()
+        content = f'{{"message":"{_WORDS.get(status, status.phrase)}"}}'.encode()
         head = _STATUS_LINES[status] + self._settings.date
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             head += b"%b: %b\r\n" % RETRY_AFTER

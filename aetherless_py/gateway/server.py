@@ -76,6 +76,7 @@ class Server:
             config.orchestrator.request_timeout_s,
             head_limit_bytes=_head_limit_bytes(config),
             most_connections=config.orchestrator.max_connections,
+            hosts=config.orchestrator.served_hosts,
         )
         self._tasks = Tasks()
         own = control.folder()
@@ -131,7 +132,7 @@ class Server:
         path.unlink(missing_ok=True)  # of a runtime that was killed: the port is ours
         routes = control.Control(self._orchestrator, self._about, self._ending.set, self._reload)
         self._control = await self._loop.create_unix_server(
-            lambda: Connection(routes.route, self._settings, bounded=False), str(path)
+            lambda: Connection(routes.route, self._settings, public=False), str(path)
         )
         os.chmod(path, 0o600)
         host = config.orchestrator.host
@@ -254,6 +255,7 @@ class Server:
             self._settings.head_limit_bytes = _head_limit_bytes(config)
             self._settings.request_timeout_s = wanted.request_timeout_s
             self._settings.most_connections = wanted.max_connections
+            self._settings.hosts = wanted.served_hosts
             for port in set(self._listeners) - before:
                 await self._listeners[port].start_serving()
             for port in before - set(owners) - {self._port}:

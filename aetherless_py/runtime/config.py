@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from aetherless_py.runtime import hosts
 from aetherless_py.runtime.wire import HEAD_LIMIT_BYTES
 from aetherless_py.start import kinds
 
@@ -87,6 +88,9 @@ class OrchestratorConfig(_Options):
     queue_limit: int = Field(default=1024, ge=0, le=1_000_000)
     host: str = Field(default="127.0.0.1", description="a host's name or address")
     port: int = Field(default=8080, ge=0, le=65535)
+    allowed_hosts: tuple[Annotated[str, AfterValidator(hosts.checked)], ...] | None = Field(
+        default=None, strict=False, description="a list of hosts"
+    )
     max_body_bytes: int | None = Field(default=None, ge=0, le=1 << 30)
     max_connections: int = Field(default=4096, ge=1, le=1_000_000)
     request_timeout_s: _Seconds = 10.0
@@ -104,6 +108,18 @@ class OrchestratorConfig(_Options):
         if self.max_body_bytes is not None:
             return self.max_body_bytes
         return _room_bytes(self.shm_buffer_size)
+
+    @property
+    def served_hosts(self) -> hosts.Hosts:
+        """The hosts that clients may name: those allowed, and that on which the gateway listens.
+
+        Where nothing is said these are the names of this machine itself, if the gateway listens
+        there, and all where others can reach it, who will have names for it.
+        """
+        if self.allowed_hosts is not None:
+            return hosts.Hosts((*self.allowed_hosts, self.host))
+        loopback = hosts.Hosts(hosts.LOOPBACK)
+        return loopback if loopback.allow_name(self.host.lower()) else hosts.Hosts((hosts.ALL,))
 
     @field_validator("shm_buffer_size")
     @classmethod

@@ -305,7 +305,7 @@ cdef class Region:
             if _overcommit_is_strict():
                 os.posix_fallocate(region.fd, 0, size_bytes)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.ENOMEM):
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EFBIG):
                 raise
             raise SegmentNoSpaceError(
                 error.errno, f"no memory for a ring of {capacity_bytes} bytes: ask for less"

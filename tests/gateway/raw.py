@@ -75,7 +75,7 @@ class Raw:
 
 def get(path: str = "/healthz", *headers: str, method: str = "GET", body: bytes = b"") -> bytes:
     """A good request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: a", *headers]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
     if body:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body

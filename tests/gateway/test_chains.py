@@ -89,7 +89,7 @@ def test_bodies_pass_intact(up: Start, count: int, start: str) -> None:
 
 
 def test_what_the_next_one_is_asked(up: Start) -> None:
-    runtime = up(_link("first", "event"), {"id": "event"})
+    runtime = up(_link("first", "event"), {"id": "event"}, allowed_hosts=["there"])
     headers = {
         "content-type": "text/plain", "x-forwarded-for": "192.0.2.1", "cookie": "a=b",
         "x-mine": "1", "host": "there:1",

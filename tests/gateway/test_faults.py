@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -261,6 +260,18 @@ def test_channels_need_no_room_in_dev_shm(tmp_path: Path) -> None:
     with Small(tmp_path, [{"id": "does"}], {"max_instances": 6}) as runtime:
         answers = at_once(runtime, ["/function/does?do=sleep&value=0.5"] * 6)
         assert [answer.status for answer in answers] == [200] * 6, runtime.stderr()
+
+
+def test_no_memory_for_channels_is_said_and_got_over(up: Start) -> None:
+    runtime = up({"id": "does", "keep_alive_s": 0.3})
+    here = psutil.Process(runtime.process.pid)
+    had = here.rlimit(psutil.RLIMIT_FSIZE)  # which holds for files in memory, too
+    here.rlimit(psutil.RLIMIT_FSIZE, (1 << 20, had[1]))
+    for answer in at_once(runtime, ["/function/does"] * 6):
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    here.rlimit(psutil.RLIMIT_FSIZE, had)
+    assert runtime.ask("/function/does").status == 200
+    assert "no memory for a ring" in runtime.stderr()
 
 
 def test_an_answer_that_is_too_large_costs_only_itself(up: Start) -> None:

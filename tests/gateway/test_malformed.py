@@ -195,7 +195,7 @@ def play(connection: Raw, case: Case) -> None:
 
 
 def test_each_gets_its_status_and_costs_nobody_else_anything(up: Start) -> None:
-    runtime = up({"id": "echo"}, {"id": "event"})
+    runtime = up({"id": "echo"}, {"id": "event"}, allowed_hosts=["*"])
     with Raw(runtime.port) as other:
         failures = []
         for case in CASES:
@@ -216,7 +216,7 @@ def test_each_gets_its_status_and_costs_nobody_else_anything(up: Start) -> None:
 
 
 def test_in_however_many_pieces_they_come(up: Start) -> None:
-    runtime = up({"id": "echo"}, {"id": "event"})
+    runtime = up({"id": "echo"}, {"id": "event"}, allowed_hosts=["*"])
     failures = []
     for case in CASES:
         if len(case.data) > 1000:
@@ -239,7 +239,7 @@ def test_in_however_many_pieces_they_come(up: Start) -> None:
 
 
 def test_a_large_head_in_pieces_is_refused_before_it_ends(up: Start) -> None:
-    runtime = up({"id": "event"})
+    runtime = up({"id": "event"}, allowed_hosts=["*"])
     with Raw(runtime.port) as connection:
         connection.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
         for _ in range(70):
@@ -258,7 +258,7 @@ def test_a_large_head_in_pieces_is_refused_before_it_ends(up: Start) -> None:
 
 
 def test_what_the_function_sees_of_odd_requests(up: Start) -> None:
-    runtime = up({"id": "event"})
+    runtime = up({"id": "event"}, allowed_hosts=["*"])
     with Raw(runtime.port) as connection:
 
         def seen(data: bytes) -> dict[str, object]:

@@ -36,10 +36,13 @@ def trickle(connection: Raw, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("begin", "then"),
     [
-        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", b"x"),
-        (b"POST /function/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n", b"x"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ", b"x"),
         (
-            b"POST /function/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"POST /function/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n",
+            b"x",
+        ),
+        (
+            b"POST /function/echo HTTP/1.1\r\nHost:\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"1\r\nx\r\n",
         ),
     ],
@@ -143,9 +146,9 @@ def test_half_a_request_and_no_more_is_a_bad_one(up: Start, before: bytes) -> No
     runtime = up({"id": "does"}, request_timeout_s=600)
     for half in (
         b"GET /healthz HT",
-        b"GET /healthz HTTP/1.1\r\nHost: a\r\n",
-        b"POST /function/does HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc",
-        b"POST /function/does HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST /function/does HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc",
+        b"POST /function/does HTTP/1.1\r\nHost:\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc",
     ):
         with Raw(runtime.port) as connection:
             connection.send(before + half)
@@ -264,7 +267,9 @@ def test_a_client_that_never_reads_is_ended(up: Start) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(3):
             connection = stack.enter_context(Raw(runtime.port, receive_bytes=4096))
-            connection.send(request.replace(b"Host: a", b"Host: a\r\nConnection: close"))
+            connection.send(
+                request.replace(b"Host: localhost", b"Host: localhost\r\nConnection: close")
+            )
         eventually(lambda: len(process.net_connections()) <= alive)
     assert_unharmed(runtime)
 
@@ -277,7 +282,7 @@ def test_two_hundred_idle_connections_cost_the_working_one_nothing(up: Start) ->
         before = descriptors(runtime)
         idle = [stack.enter_context(Raw(runtime.port)) for _ in range(200)]
         for connection in idle[:100]:
-            connection.send(b"POST /function/echo HTTP/1.1\r\nHost: a\r\n")
+            connection.send(b"POST /function/echo HTTP/1.1\r\nHost: localhost\r\n")
         for _ in range(1000):  # and one connection carries any number
             working.send(get("/function/noop"))
             assert working.answer().status == 200

@@ -86,6 +86,8 @@ def said(
         ("host: ''", "'' is no host's name or address"),
         ("host: a..b", "'a..b' is no host's name or address"),
         (f"host: {'a' * 64}.b", f"'{'a' * 64}.b' is no host's name or address"),
+        ("allowed_hosts: a.example", "'a.example' is not a list of hosts"),
+        ("allowed_hosts: {a: 1}", "a mapping is not a list of hosts"),
         ("port: 65536", "65536 is not an integer within 0 to 65535"),
         (
             "port: 99999999999999999999",
