@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HEAD_LIMIT_BYTES = 1 << 16
 MOST_CONNECTIONS = 4096
+REFUSED = 16  # connections beyond those that are told so at a time; more are only closed
 PIPELINE = 16  # requests that may wait on a connection before it is read no further
 JOIN_BYTES = 1 << 16  # a body up to this size goes with its head in one piece
 _SMALL_BYTES = 4096  # pieces of a body below this are put together
@@ -182,7 +183,10 @@ class Connection(asyncio.Protocol):
         if isinstance(peer, tuple):
             self.client = str(peer[0])
         self._settings.connections.add(self)
-        if self._public and len(self._settings.connections) > self._settings.most_connections:
+        beyond = len(self._settings.connections) - self._settings.most_connections
+        if self._public and beyond > REFUSED:
+            self._transport.abort()
+        elif self._public and beyond > 0:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -9,7 +9,6 @@ import errno
 import gc
 import logging
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -30,6 +29,7 @@ from aetherless_py.gateway.connection import (
     Settings,
 )
 from aetherless_py.gateway.metrics import Metrics
+from aetherless_py.runtime import descriptors
 from aetherless_py.runtime.config import Config
 from aetherless_py.runtime.orchestrator import Orchestrator
 from aetherless_py.runtime.tasks import Tasks
@@ -65,17 +65,20 @@ class Server:
 
         Raises:
             ListenError: a port cannot be listened on.
-            StartError: a function cannot be made ready.
+            StartError: a function cannot be made ready, or descriptors are too few.
         """
         self._loop = loop = asyncio.get_running_loop()
         self._ending, self._reloading = asyncio.Event(), asyncio.Lock()
         self._up = asyncio.Event()
         self._config = config
+        self._limit, self._held = descriptors.limit(), descriptors.held()
+        planned = self._plan(config)
+        self._allowance = descriptors.Allowance(planned.more)
         self._settings = Settings(
             config.orchestrator.body_limit_bytes,
             config.orchestrator.request_timeout_s,
             head_limit_bytes=_head_limit_bytes(config),
-            most_connections=config.orchestrator.max_connections,
+            most_connections=planned.connections,
             hosts=config.orchestrator.served_hosts,
         )
         self._tasks = Tasks()
@@ -90,7 +93,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        self._orchestrator = Orchestrator(config, self._folder / "logs", mark)
+        self._orchestrator = Orchestrator(config, self._folder / "logs", mark, self._allowance)
         self._gateway = Gateway(self._orchestrator, Metrics())
         ticking = loop.create_task(self._tick())
         try:
@@ -158,6 +161,25 @@ class Server:
         until_s = max(until_s, self._loop.time() + _LAST_ANSWERS_S)
         while self._settings.connections and self._loop.time() < until_s:
             await asyncio.sleep(0.005)
+
+    # -- descriptors -------------------------------------------------------------------------------
+
+    def _plan(self, config: Config) -> descriptors.Plan:
+        wanted = config.orchestrator.max_connections
+        planned = descriptors.plan(config.functions, wanted, self._limit, self._held)
+        if planned.warning:
+            log.warning("%s", planned.warning)
+        return planned
+
+    def _check_room(self, config: Config) -> None:
+        """For a reload: those that take over are there beside those that they replace.
+
+        Raises:
+            StartError: descriptors are too few for both.
+        """
+        held = descriptors.held() - len(self._settings.connections)
+        if fresh := self._orchestrator.fresh(config):
+            descriptors.plan(fresh, config.orchestrator.max_connections, self._limit, held)
 
     # -- listeners ---------------------------------------------------------------------------------
 
@@ -240,6 +262,8 @@ class Server:
                     "orchestrator.host and .port cannot change while the runtime is up: end it, and"
                     " start it again"
                 )
+            planned = self._plan(config)
+            self._check_room(config)
             before = set(self._listeners)
             try:
                 owners = await self._open_ports(config)
@@ -254,7 +278,8 @@ class Server:
             self._settings.body_limit_bytes = wanted.body_limit_bytes
             self._settings.head_limit_bytes = _head_limit_bytes(config)
             self._settings.request_timeout_s = wanted.request_timeout_s
-            self._settings.most_connections = wanted.max_connections
+            self._settings.most_connections = planned.connections
+            self._allowance.most = planned.more
             self._settings.hosts = wanted.served_hosts
             for port in set(self._listeners) - before:
                 await self._listeners[port].start_serving()
@@ -295,9 +320,6 @@ def serve(read: Callable[[], Config], told: Callable[[str], object]) -> None:
         ConfigError, ListenError, StartError: it cannot.
     """
     config = read()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     gc.collect()
     gc.freeze()  # what is here now stays: to look through it again would keep requests waiting
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

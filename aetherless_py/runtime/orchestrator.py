@@ -13,6 +13,7 @@ from typing import Any
 from aetherless_py.errors import StartError
 from aetherless_py.runtime import memory
 from aetherless_py.runtime.config import Config, FunctionConfig
+from aetherless_py.runtime.descriptors import Allowance
 from aetherless_py.runtime.line import Looker
 from aetherless_py.runtime.service import Service
 from aetherless_py.start import tree
@@ -32,6 +33,7 @@ class Orchestrator:
         log_folder: for what instances print where `log_dir` says none; a folder for each function.
         mark: "NAME=value", a variable of the environment that all processes of this runtime have
             and no others.
+        allowance: of descriptors, for instances beyond the first of each function.
 
     Attributes:
         config: what is served now.
@@ -39,8 +41,9 @@ class Orchestrator:
         ready: whether all of them can be asked.
     """
 
-    def __init__(self, config: Config, log_folder: Path, mark: str) -> None:
+    def __init__(self, config: Config, log_folder: Path, mark: str, allowance: Allowance) -> None:
         self.config = config
+        self._allowance = allowance
         self.services: dict[str, Service] = {}
         self.ready = False
         self._log_folder, self._mark = log_folder, mark
@@ -76,6 +79,7 @@ class Orchestrator:
                 self._loop,
                 self._looker,
                 logs / function.id,
+                self._allowance,
             )
             for function in wanted
         }
@@ -116,17 +120,17 @@ class Orchestrator:
         async with self._changing:
             return await self._reload(config)
 
+    def fresh(self, config: Config) -> list[FunctionConfig]:
+        """The functions of another configuration that are not served now as they are there."""
+        if config.orchestrator != self.config.orchestrator:
+            return list(config.functions)
+        served = set(map(FunctionConfig.model_dump_json, self.config.functions))
+        return [each for each in config.functions if each.model_dump_json() not in served]
+
     async def _reload(self, config: Config) -> dict[str, list[str]]:
-        others_changed = config.orchestrator != self.config.orchestrator
-        before = {function.id: function for function in self.config.functions}
-        after = {function.id: function for function in config.functions}
-        changed = [
-            function_id
-            for function_id in after.keys() & before.keys()
-            if others_changed or after[function_id] != before[function_id]
-        ]
-        added = sorted(after.keys() - before.keys())
-        fresh = await self._prepare(config, [after[each] for each in [*added, *changed]])
+        before = {function.id for function in self.config.functions}
+        after = [function.id for function in config.functions]
+        fresh = await self._prepare(config, self.fresh(config))
         former = [self.services[each] for each in before if each not in after or each in fresh]
         self.services = {each: fresh.get(each) or self.services[each] for each in after}
         self.config = config
@@ -137,10 +141,10 @@ class Orchestrator:
             self._leaving[service] = task
             task.add_done_callback(partial(self._has_left, service))
         return {
-            "added": added,
-            "changed": sorted(changed),
-            "removed": sorted(before.keys() - after.keys()),
-            "kept": sorted(each for each in after if each not in fresh),
+            "added": sorted(fresh.keys() - before),
+            "changed": sorted(fresh.keys() & before),
+            "removed": sorted(before - set(after)),
+            "kept": sorted(set(after) - fresh.keys()),
         }
 
     def _has_left(self, service: Service, _: object) -> None:

@@ -31,6 +31,7 @@ from aetherless_py.errors import (
 )
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.deadlines import Deadlines
+from aetherless_py.runtime.descriptors import Allowance, of_instance
 from aetherless_py.runtime.dispatch import (
     COMPUTING_PATIENCE_NS,
     PATIENCE_NS,
@@ -66,6 +67,7 @@ class Service:
         orchestrator: what holds for all.
         loop, looker: of the runtime.
         log_folder: for the logs of its instances.
+        allowance: of descriptors, for its instances beyond the first.
 
     Attributes:
         served: how many requests were given to instances.
@@ -80,8 +82,10 @@ class Service:
         loop: asyncio.AbstractEventLoop,
         looker: Looker,
         log_folder: Path,
+        allowance: Allowance,
     ) -> None:
         self.function = function
+        self._allowance, self._descriptors = allowance, of_instance(function)
         self._loop, self._looker = loop, looker
         self._starters = ThreadPoolExecutor(STARTERS, f"start {function.id}")
         self._enders = ThreadPoolExecutor(ENDERS, f"end {function.id}")
@@ -202,9 +206,11 @@ class Service:
     @property
     def _may_start(self) -> bool:
         """Whether another instance may come for those that wait."""
+        count = len(self._servings) + self.starting
         return (
             len(self._waiting) > self.starting * self.function.concurrency
-            and len(self._servings) + self.starting < self.function.max_instances
+            and count < self.function.max_instances
+            and (not count or self._allowance.has(self._descriptors))
         )
 
     def _soon_free(self) -> int:
@@ -285,12 +291,18 @@ class Service:
     # -- instances -------------------------------------------------------------------------------
 
     def _start(self) -> None:
+        self._use(self._descriptors)
         self.starting += 1
         made = self._maker.take()
         if made is not None:
             self._came(made)
         else:
             self._tasks.begin(self._start_one())
+
+    def _use(self, descriptors: int) -> None:
+        """Takes descriptors, or gives them back, unless they are those of the only instance."""
+        if self._servings or self.starting:
+            self._allowance.used += descriptors
 
     async def _start_one(self) -> None:
         try:
@@ -324,6 +336,7 @@ class Service:
 
     def _start_failed(self, error: Exception) -> None:
         self.starting -= 1
+        self._use(-self._descriptors)
         self.counts["start_failed"] += 1
         log.warning("%s: no instance: %s", self.function.id, error)
         # Who has room before long serves all who wait. Where nobody has, one of them is told: with
@@ -386,6 +399,7 @@ class Service:
             log.exception("%s: instance %s", self.function.id, serving.instance.id)
         serving.become(State.STOPPED)
         self._servings.discard(serving)
+        self._use(-self._descriptors)
         self._stopping -= 1
         serving.log.close()
         level = logging.INFO if serving.why in ("idle", "reload", "shutdown") else logging.WARNING

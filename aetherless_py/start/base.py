@@ -106,12 +106,16 @@ class Strategy(abc.ABC):
         keeps: what `prepare` makes, which all its instances have in common. One that keeps an image
             is made with the folder in which that is kept, or None.
         lost_threads: names of those that the function's imports began and its instances lack.
+        prepared_descriptors, instance_descriptors: what `prepare`, and each instance, take at most
+            of this process's open files.
     """
 
     name: ClassVar[str]
     takes: str = "handler"
     keeps: ClassVar[Keeps] = "nothing"
     lost_threads: tuple[str, ...] = ()
+    prepared_descriptors: ClassVar[int] = 64
+    instance_descriptors: ClassVar[int] = 8
 
     def __init__(self) -> None:
         self._function: Function | None = None

@@ -151,6 +151,9 @@ Given = TypeVar("Given")
 class NurseryStrategy(Strategy, Generic[AnyNursery]):
     """A strategy whose instances come from a nursery; one that was killed is replaced."""
 
+    prepared_descriptors = 6 + 3 * SPARES
+    instance_descriptors = 5
+
     def __init__(self) -> None:
         super().__init__()
         self._replacing = threading.Lock()

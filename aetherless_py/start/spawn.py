@@ -149,6 +149,9 @@ def guard(mark: str, folder: str) -> ChildProcess:
 class Guarded(Strategy):
     """A strategy whose instances carry its mark, by which a guard ends what is left of them."""
 
+    prepared_descriptors = 4
+    instance_descriptors = 6
+
     def _prepare(self, function: Function) -> None:
         self._folder = Folder()
         self._mark = {"AETHER_STRATEGY_ID": new_id()}

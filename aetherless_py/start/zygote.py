@@ -16,7 +16,7 @@ from aetherless_py.start import tree
 from aetherless_py.start.attempt import Attempt
 from aetherless_py.start.base import Function, deadline_of, new_id
 from aetherless_py.start.instance import Instance, Phases, Process
-from aetherless_py.start.nursery import Nursery, NurseryStrategy, Spare
+from aetherless_py.start.nursery import SPARES, Nursery, NurseryStrategy, Spare
 from aetherless_py.start.readiness import hear_ready, readable, wait_readable
 
 # How long a template may take to end an instance.
@@ -105,6 +105,8 @@ class Zygote(NurseryStrategy[Template]):
 
     name = "zygote"
     keeps = "template"
+    prepared_descriptors = 5 + 2 * SPARES
+    instance_descriptors = 3
 
     def _new_nursery(self, function: Function) -> Template:
         return Template(function)
