@@ -9,7 +9,6 @@ import math
 import re
 import secrets
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -81,8 +80,7 @@ def poisson(rate_per_s: float, duration_s: float, seed: int | None = None) -> Sc
     mean = _count(rate_per_s, duration_s)
     if seed is None:
         seed = secrets.randbits(63)
-    _not_negative(seed)
-    random = np.random.default_rng(seed)
+    random = _random(seed)
     starts_s = np.zeros(1)
     while starts_s[-1] < duration_s:
         more = math.ceil(mean / 4) + 16
@@ -110,12 +108,11 @@ def poisson_of(rate_per_s: float, count: int, seed: int) -> Schedule:
     Raises:
         ValueError: as `constant`; or the seed is negative.
     """
-    _positive("rate", rate_per_s)
+    _positive(rate=rate_per_s)
     if count < 1:
         raise ValueError(f"{count} arrivals: give 1 or more")
     _not_too_many(count)
-    _not_negative(seed)
-    starts_s = np.cumsum(np.random.default_rng(seed).exponential(size=count)) / rate_per_s
+    starts_s = np.cumsum(_random(seed).exponential(size=count)) / rate_per_s
     if starts_s[-1] > _LONGEST_S:
         raise ValueError(f"{count} at {rate_per_s} a second: at most {_LONGEST_S:.0f} s")
     parameters = {"rate_per_s": rate_per_s, "count": count}
@@ -131,8 +128,7 @@ def burst(size: int, period_s: float, duration_s: float) -> Schedule:
     """
     if size < 1:
         raise ValueError(f"burst of {size}: give a size of 1 or more")
-    _positive("period", period_s)
-    _positive("duration", duration_s)
+    _positive(period=period_s, duration=duration_s)
     bursts = math.ceil(round(duration_s / period_s, 9))  # 0.3 / 0.1 is a little below 3 in binary
     _not_too_many(bursts * size)
     starts_ns = np.rint(np.arange(bursts) * period_s * 1e9).astype(np.int64)
@@ -149,66 +145,54 @@ def replayed(path: Path) -> Schedule:
         TraceError: it cannot be read, a line is not such a time, or the whole makes no schedule.
     """
     gaps_s = array("d")
-    elapsed_s = 0.0
-    for number, line in _lines(path):
-        written = line.partition("#")[0].strip()
-        if not written:
-            continue
-        gap_s = _gap(written)
-        if gap_s is None:
-            raise TraceError(f"{path}:{number}: {written[:40]!r} is no time in seconds, 0 or more")
-        elapsed_s += gap_s
-        if elapsed_s > _LONGEST_S:
-            raise TraceError(f"{path}:{number}: the trace runs longer than {_LONGEST_S:.0f} s")
-        gaps_s.append(gap_s)
-        if len(gaps_s) > MOST_REQUESTS:
-            raise TraceError(f"{path}:{number}: more than {MOST_REQUESTS} requests")
+    elapsed_s, number = 0.0, 0
+
+    def wrong(what: str) -> TraceError:
+        return TraceError(f"{path}:{number}: {what}")
+
+    try:
+        with path.open("rb") as file:
+            # One line after the other: the file may be no trace, and of any size.
+            while line := file.readline(_LONGEST_LINE_BYTES + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE_BYTES:
+                    raise wrong(f"longer than {_LONGEST_LINE_BYTES} bytes")
+                written = line.decode().partition("#")[0].strip()
+                if not written:
+                    continue
+                # float also reads "nan", "1_0" and other scripts' digits.
+                if not _NUMBER.fullmatch(written):
+                    raise wrong(f"{written[:40]!r} is no time in seconds, 0 or more")
+                gaps_s.append(float(written))
+                elapsed_s += gaps_s[-1]
+                if elapsed_s > _LONGEST_S:
+                    raise wrong(f"the trace runs longer than {_LONGEST_S:.0f} s")
+                if len(gaps_s) > MOST_REQUESTS:
+                    raise wrong(f"more than {MOST_REQUESTS} requests")
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise wrong("not UTF-8 text") from error
     intended_ns = np.rint(np.cumsum(gaps_s) * 1e9).astype(np.int64)
     if not intended_ns.any():
         raise TraceError(f"{path}: {len(gaps_s)} requests in no time are no schedule")
     return Schedule("trace", {"path": str(path)}, None, elapsed_s, intended_ns)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines and their numbers, one after the other: the file may be no trace, and of any size.
-
-    Raises:
-        TraceError: the file cannot be read, or a line is not text, or too long.
-    """
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while line := file.readline(_LONGEST_LINE_BYTES + 1):
-                number += 1
-                if len(line) > _LONGEST_LINE_BYTES:
-                    raise TraceError(f"{path}:{number}: longer than {_LONGEST_LINE_BYTES} bytes")
-                yield number, line.decode()
-    except OSError as error:
-        raise TraceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{path}:{number}: not UTF-8 text") from error
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} {value}: give a number above 0")
 
 
-def _gap(written: str) -> float | None:
-    if not _NUMBER.fullmatch(written):  # float also reads "nan", "1_0" and other scripts' digits
-        return None
-    gap_s = float(written)
-    return gap_s if math.isfinite(gap_s) else None
-
-
-def _positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} {value}: give a number above 0")
-
-
-def _not_negative(seed: int) -> None:
+def _random(seed: int) -> np.random.Generator:
     if seed < 0:
         raise ValueError(f"seed {seed}: give a whole number of 0 or more")
+    return np.random.default_rng(seed)
 
 
 def _count(rate_per_s: float, duration_s: float) -> int:
-    _positive("rate", rate_per_s)
-    _positive("duration", duration_s)
+    _positive(rate=rate_per_s, duration=duration_s)
     count = round(rate_per_s * duration_s)
     if count < 1:
         raise ValueError(f"{rate_per_s} a second for {duration_s} s: that is no request")

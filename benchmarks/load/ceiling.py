@@ -41,38 +41,25 @@ class Trial:
     holds: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """What was found.
-
-    Attributes:
-        rate_per_s: the highest that held; 0 where not even the lowest did.
-        trials: every run, in order.
-    """
-
-    rate_per_s: float
-    trials: tuple[Trial, ...]
-
-
-def ceiling(run_s: float = 2.0, cpus: tuple[int, int] | None = None) -> Ceiling:
+def ceiling(run_s: float = 2.0) -> list[Trial]:
     """Doubles the rate until it does not hold, then halves the gap until it is below 5 %.
 
     A rate gets three attempts: other programs can make a generator late, and nothing can make it
-    faster than it is.
+    faster than it is. Generator and server are pinned to the first and the last processor.
 
     Args:
         run_s: how long each run sends.
-        cpus: processors of the generator and of the server; None for the first and the last that
-            this process may use.
+
+    Returns:
+        Every run, in order; the highest rate that holds is the ceiling.
 
     Raises:
         NotImplementedError: no C compiler.
         ProcessError: a run failed.
     """
-    if cpus is None:
-        cpus = available_cpus()[0], available_cpus()[-1]
+    cpus = available_cpus()
     trials: list[Trial] = []
-    with noop_server(cpus[1]) as port:
+    with noop_server(cpus[-1]) as port:
 
         def holds(rate_per_s: float) -> bool:
             for _ in range(ATTEMPTS):
@@ -87,7 +74,7 @@ def ceiling(run_s: float = 2.0, cpus: tuple[int, int] | None = None) -> Ceiling:
         while low and high / low > CLOSE_ENOUGH:
             middle = (low * high) ** 0.5
             low, high = (middle, high) if holds(middle) else (low, middle)
-    return Ceiling(low, tuple(trials))
+    return trials
 
 
 def attempt(port: int, rate_per_s: float, run_s: float, cpu: int) -> Trial:
@@ -111,15 +98,15 @@ def main() -> int:
         return 2
     print("load average at the start: " + " ".join(f"{each:.2f}" for each in os.getloadavg()))
     try:
-        found = ceiling(seconds)
+        trials = ceiling(seconds)
     except (NotImplementedError, ProcessError) as error:
         print(f"ceiling: {error}", file=sys.stderr)
         return 1
-    for each in found.trials:
+    for each in trials:
         word = "holds" if each.holds else "late" if not each.failed else f"{each.failed} failed"
         print(f"{each.rate_per_s:9.0f} /s   lag p99 {each.lag_p99_ns / 1e3:10.1f} us   {word}")
-    if found.rate_per_s:
-        print(f"ceiling: {found.rate_per_s:.0f} requests a second")
+    if held := [each.rate_per_s for each in trials if each.holds]:
+        print(f"ceiling: {max(held):.0f} requests a second")
     else:
         print(f"ceiling: not even {LOWEST_PER_S:.0f} requests a second: is the machine busy?")
     return 0

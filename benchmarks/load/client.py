@@ -29,6 +29,8 @@ class Client:
     Attributes:
         why: an example of each class of failure, in words.
         opened: how many connections were opened.
+        resent: how many requests were sent anew, on a connection of their own, since the kept one
+            had been closed before they reached the server.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Client:
         """
         self.wire, self.check = wire, check
         self.why: dict[int, str] = {}
-        self.opened = 0
+        self.opened = self.resent = 0
         self._address, self._record = address, record
         self._most, self._timeout_ns = most_connections, timeout_ns
         self._tls, self._server_name = tls, server_name if tls else None
@@ -99,15 +101,19 @@ class Client:
         if self._idle:
             connection = self._idle.pop()
             self._pending[request] = connection
-            connection.send(request, at_ns)
+            connection.send(request, at_ns, is_kept=True)
         elif len(self._open) + self._connecting < self._most:
-            self._connecting += 1
-            self._pending[request] = self._loop.create_task(self._begin_anew(request, at_ns))
+            self._begin_anew(request)
         else:
             why = f"all {self._most} connections were in use"
             self._end(request, outcomes.NO_CONNECTION, at_ns, at_ns, why)
 
-    async def _begin_anew(self, request: int, begun_ns: int) -> None:
+    def _begin_anew(self, request: int) -> None:
+        self._connecting += 1
+        self._pending[request] = self._loop.create_task(self._connect_and_send(request))
+
+    async def _connect_and_send(self, request: int) -> None:
+        begun_ns = self._begun_ns[request]
         try:
             connection = await self._connect()
         except OSError as error:
@@ -123,7 +129,7 @@ class Client:
         at_ns = now_ns()
         self._record.connect_ns[request] = at_ns - begun_ns
         self._pending[request] = connection
-        connection.send(request, at_ns)
+        connection.send(request, at_ns, is_kept=False)
 
     async def _connect(self) -> Connection:
         self.opened += 1
@@ -157,6 +163,13 @@ class Client:
         if label is not None:
             self._record.label(request, label)
         self._end(request, outcome, connection.sent_ns, at_ns, why)
+
+    def unsent(self, connection: Connection) -> None:
+        """As `Owner.unsent`."""
+        request = connection.request
+        self._drop(connection)
+        self.resent += 1
+        self._begin_anew(request)
 
     def lost(self, connection: Connection) -> None:
         """As `Owner.lost`."""

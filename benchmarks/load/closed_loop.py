@@ -59,5 +59,9 @@ class ClosedLoop:
         """One has ended."""
         self._next()
 
+    def stop(self) -> None:
+        """Begins no more."""
+        self._until_ns = now_ns()
+
     def close(self) -> None:
         """Holds nothing."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, cast
 
@@ -21,6 +24,8 @@ Check: TypeAlias = Callable[[int, Headers, bytes], str | None]
 NONE = -1  # no request under way
 SHOWN_BYTES = 80  # of a body that is an example of a failure
 LARGEST_BYTES = 1 << 27  # of an answer: one without an end must not take this machine's memory
+_CONTROLS = bytes({*range(0x20), 0x7F} - {ord("\t")})
+_TAB_AS_SPACE = bytes.maketrans(b"\t", b" ")
 
 
 class Owner(Protocol):
@@ -39,6 +44,9 @@ class Owner(Protocol):
         label: str | None,
     ) -> None:
         """The request under way has ended; the label is the check's, of a right answer."""
+
+    def unsent(self, connection: Connection) -> None:
+        """The kept connection had been closed before the request under way reached the server."""
 
     def lost(self, connection: Connection) -> None:
         """The connection is over; no request was under way."""
@@ -68,20 +76,26 @@ class Connection(asyncio.Protocol):
         self.sent_ns = 0
         self._came_bytes = 0
         self._parser = httptools.HttpResponseParser(self)
+        # So that it reads folded headers; what else that lets through, `on_header` refuses.
+        self._parser.set_dangerous_leniencies(lenient_headers=True)
         self._headers: Headers = []
         self._body: list[bytes] = []
         self._has_head = self._is_framed = self._is_whole = self._has_more = self._keep = False
+        self._is_kept = False
 
-    def send(self, request: int, at_ns: int) -> None:
+    def send(self, request: int, at_ns: int, is_kept: bool) -> None:
         """Sends the owner's request.
 
         Args:
             request: its index.
             at_ns: the time now.
+            is_kept: whether the connection was there before; else it was opened for the request.
         """
         self.request = request
         self.sent_ns = at_ns
+        self._is_kept = is_kept
         self._came_bytes = 0
+        self._has_head = False
         self._transport.write(self._owner.wire)
 
     def abort(self) -> None:
@@ -111,7 +125,8 @@ class Connection(asyncio.Protocol):
             self._end(outcomes.WRONG, at_ns, "it changes to another protocol", False)
             return
         except httptools.HttpParserError as error:
-            self._end(outcomes.WRONG, at_ns, f"not an answer of HTTP/1.1: {error}", False)
+            why = error.__context__ or error  # what a callback has raised, or the parser itself
+            self._end(outcomes.WRONG, at_ns, f"not an answer of HTTP/1.1: {why}", False)
             return
         if self._has_more:
             self._end(outcomes.WRONG, at_ns, "more than one answer", False)
@@ -119,9 +134,21 @@ class Connection(asyncio.Protocol):
             self._judge(at_ns, self._keep)
 
     def eof_received(self) -> None:
-        """The end of an answer that is framed by nothing else (RFC 9112, section 6.3)."""
-        if self.request != NONE and self._has_head and not self._is_framed:
+        """The end of an answer that is framed by nothing else (RFC 9112, section 6.3), or of a
+        connection that the server had closed without a word."""
+        if self.request == NONE:
+            return
+        if self._has_head and not self._is_framed:
             self._judge(now_ns(), False)
+        elif self._is_kept and not self._came_bytes and self._is_unsent():
+            self._owner.unsent(self)
+
+    def _is_unsent(self) -> bool:
+        """Whether the whole request is still here, unacknowledged: the server cannot have seen it,
+        since its kernel acknowledges what has come with the end of the connection."""
+        there = self._transport.get_extra_info("socket").fileno()
+        queued = int.from_bytes(fcntl.ioctl(there, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return queued + self._transport.get_write_buffer_size() >= len(self._owner.wire)
 
     def connection_lost(self, error: Exception | None) -> None:
         """It is gone."""
@@ -141,8 +168,11 @@ class Connection(asyncio.Protocol):
         self._body = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        self._headers.append((name, value))
+        """One header, which may have been folded: a space in place of that (RFC 9112, 5.2)."""
+        plain = value.translate(_TAB_AS_SPACE, _CONTROLS)
+        if len(plain) != len(value):
+            raise ValueError(f"control characters in the header {name!r}")
+        self._headers.append((name, plain))
         if name.lower() in (b"content-length", b"transfer-encoding"):
             self._is_framed = True
 

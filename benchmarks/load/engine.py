@@ -7,6 +7,7 @@ import base64
 import contextlib
 import gc
 import resource
+import signal
 import socket
 import time
 from array import array
@@ -29,6 +30,7 @@ from benchmarks.load.request import Request
 
 START_AFTER_NS = 20_000_000  # the first intended start is so far ahead that it can be met
 SPARE_FILES = 64
+END_EARLY = signal.SIGUSR1  # begins no more, and ends when those under way have ended
 
 
 def drive(**arguments: Any) -> dict[str, Any]:
@@ -46,7 +48,9 @@ def drive(**arguments: Any) -> dict[str, Any]:
     gc.freeze()
     gc.disable()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(**arguments))
+        came = runner.run(_run(**arguments))
+    signal.signal(END_EARLY, signal.SIG_IGN)  # the loop, which obeyed it, is closed
+    return came
 
 
 async def _run(
@@ -87,6 +91,7 @@ async def _run(
         began_ns = now_ns() + (START_AFTER_NS if closed is None else 0)
         began_at_ns = time.time_ns() + began_ns - now_ns()
         driver.start(began_ns)
+        loop.add_signal_handler(END_EARLY, driver.stop)
         await done
         elapsed_ns = now_ns() - began_ns
         used_s = time.process_time() - used_s
@@ -101,6 +106,7 @@ async def _run(
         "began_at_ms": began_at_ns // 1_000_000,
         "elapsed_ns": elapsed_ns,
         "connections_opened": client.opened,
+        "resent": client.resent,
         "why": {outcomes.name(outcome): why for outcome, why in client.why.items()},
         "steal_seconds": steal_seconds() - stolen_s,
         "cpu_seconds": used_s,
@@ -135,7 +141,7 @@ async def _address(asked: Request) -> tuple[str, int]:
     """Looked up once, before the run; IPv4 where there is both."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
-            asked.host, asked.port, type=socket.SOCK_STREAM
+            asked.address or asked.host, asked.port, type=socket.SOCK_STREAM
         )
     except (OSError, UnicodeError) as error:  # the latter of what is no name at all
         raise OSError(f"host {asked.host}: no address is found: {error}") from error

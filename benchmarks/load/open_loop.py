@@ -42,14 +42,14 @@ class OpenLoop:
         self._turn()
 
     def _turn(self) -> None:
+        if self.sent == len(self._starts_ns):
+            return
         start_ns = self._starts_ns[self.sent]
         at_ns = now_ns()
         if at_ns >= start_ns:
             self._record.lag_ns[self.sent] = at_ns - start_ns
             self.sent += 1
             self._client.begin(self.sent - 1, at_ns)
-            if self.sent == len(self._starts_ns):
-                return
         elif start_ns - at_ns > POLL_NS:
             self._wake.at(start_ns - POLL_NS)
             return
@@ -59,6 +59,11 @@ class OpenLoop:
         """One has ended."""
         if self.sent == len(self._starts_ns) and not self._client.pending and not self._done.done():
             self._done.set_result(None)
+
+    def stop(self) -> None:
+        """Begins no more."""
+        del self._starts_ns[self.sent :]
+        self.ended()
 
     def close(self) -> None:
         """Gives the timer back."""

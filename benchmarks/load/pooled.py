@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.load.result import LoadResult
+
+_SUMS = (
+    "elapsed_ns", "connections_opened", "resent", "steal_seconds", "cpu_seconds", "preempted",
+)  # fmt: skip
+_ARRAYS = ("lag_ns", "connect_ns", "service_ns", "outcome")
 
 
 def pooled(results: Sequence[LoadResult]) -> LoadResult:
@@ -34,22 +40,19 @@ def pooled(results: Sequence[LoadResult]) -> LoadResult:
     begins_ns = [round(1e9 * each) for each in accumulate(sending_s[:-1], initial=0.0)]
     requests = sum(each.requests for each in results)
     labels = list(dict.fromkeys(label for each in results for label in each.labels))
+    together: dict[str, Any] = {
+        name: how([getattr(each, name) for each in results])
+        for how, names in ((sum, _SUMS), (np.concatenate, _ARRAYS))
+        for name in names
+    }
     return replace(
         results[0],
+        **together,
         offered_per_s=None if results[0].loop == "closed" else requests / sum(sending_s),
-        elapsed_ns=sum(each.elapsed_ns for each in results),
-        connections_opened=sum(each.connections_opened for each in results),
         why={name: why for each in reversed(results) for name, why in each.why.items()},
-        steal_seconds=sum(each.steal_seconds for each in results),
-        cpu_seconds=sum(each.cpu_seconds for each in results),
-        preempted=sum(each.preempted for each in results),
         intended_ns=np.concatenate(
             [each.intended_ns + at_ns for each, at_ns in zip(results, begins_ns, strict=True)]
         ),
-        lag_ns=np.concatenate([each.lag_ns for each in results]),
-        connect_ns=np.concatenate([each.connect_ns for each in results]),
-        service_ns=np.concatenate([each.service_ns for each in results]),
-        outcome=np.concatenate([each.outcome for each in results]),
         label_at=np.concatenate([_places(each.labels, labels)[each.label_at] for each in results]),
         labels=labels,
     )

@@ -6,7 +6,11 @@ import base64
 from array import array
 from typing import Any
 
-_DURATIONS = ("intended_ns", "lag_ns", "connect_ns", "service_ns")
+# Their types, by the names that `array` and numpy both have for them.
+_KINDS = {
+    "intended_ns": "q", "lag_ns": "q", "connect_ns": "q", "service_ns": "q",
+    "outcome": "h", "label_at": "i",
+}  # fmt: skip
 
 
 class Record:
@@ -39,7 +43,7 @@ class Record:
         """The first `count` places as texts that JSON can carry."""
         return {
             name: base64.b64encode(getattr(self, name)[:count].tobytes()).decode()
-            for name in (*_DURATIONS, "outcome", "label_at")
+            for name in _KINDS
         }
 
 
@@ -49,9 +53,7 @@ def unpacked(packed: dict[str, str]) -> dict[str, Any]:
     # the server for as long as they look for work, which is longer than a short run.
     import numpy as np
 
-    found: dict[str, Any] = {
-        name: np.frombuffer(base64.b64decode(packed[name]), dtype=np.int64) for name in _DURATIONS
+    return {
+        name: np.frombuffer(base64.b64decode(packed[name]), dtype=kind)
+        for name, kind in _KINDS.items()
     }
-    for name, kind in (("outcome", np.int16), ("label_at", np.int32)):
-        found[name] = np.frombuffer(base64.b64decode(packed[name]), dtype=kind)
-    return found

@@ -21,6 +21,7 @@ class Request:
 
     Attributes:
         host, port: of the server; nothing else is contacted.
+        address: of the host's, that is contacted; None for the first one that is found.
         path: the target, with the query.
         method: of HTTP, but not HEAD or CONNECT.
         headers: names and values beside Content-Length. A Host takes the place of the server's
@@ -41,6 +42,7 @@ class Request:
     body: bytes = b""
     tls: bool = False
     ca_file: str | None = None
+    address: str | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9A-Za-z._:-]+", self.host):
@@ -63,13 +65,16 @@ class Request:
     def _hosts(self) -> list[str]:
         return [value for name, value in self.headers if name.lower() == "host"]
 
+    @property
+    def place(self) -> str:
+        """Host and port, as a URL has them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def wire(self) -> bytes:
         """All its bytes."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
         lines = [f"{self.method} {self.path} HTTP/1.1"]
         if not self._hosts:
-            usual = self.port == (443 if self.tls else 80)
-            lines.append(f"Host: {host}" if usual else f"Host: {host}:{self.port}")
+            lines.append(f"Host: {self.place.removesuffix(':443' if self.tls else ':80')}")
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.body or self.method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(self.body)}")

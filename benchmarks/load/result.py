@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness.metrics import LatencyMetrics
 from benchmarks.harness.statistics import Floats, enough_beyond, nearest_rank, tail_to_median
-from benchmarks.load import outcomes
-from benchmarks.load.histogram import Histogram
-from benchmarks.load.record import unpacked
+from benchmarks.load import histogram, outcomes
 
 Loop: TypeAlias = Literal["open", "closed"]
 Nanoseconds: TypeAlias = NDArray[np.int64]
@@ -24,6 +22,11 @@ PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 BUSY = 0.9  # of its processor, where a closed loop's generator is what limits
 RATE_MISSED = 0.01
 
+_PLAIN = (
+    "loop", "arrivals", "seed", "began_at_ms", "requests", "success_rate", "failures", "why",
+    "offered_per_s", "sent_per_s", "achieved_per_s", "lag_bound_ns", "connections_opened", "resent",
+    "steal_seconds", "cpu_seconds", "preempted", "warnings",
+)  # fmt: skip
 _CLOSED = (
     "closed loop: a request waits for the answer before it, and its latency runs from the actual "
     "send; what a stall does to those who would have come meanwhile is left out"
@@ -44,6 +47,7 @@ class LoadResult:
         began_at_ms: the same by the wall clock (Unix time).
         elapsed_ns: from then until the last request had ended.
         connections_opened: in all, those before the run included.
+        resent: as `client.Client`.
         why: an example of each class of failure, in words.
         steal_seconds: processor time that the hypervisor took meanwhile.
         cpu_seconds: that the generator used, its polling included.
@@ -61,6 +65,7 @@ class LoadResult:
     began_at_ms: int
     elapsed_ns: int
     connections_opened: int
+    resent: int
     why: dict[str, str]
     steal_seconds: float
     cpu_seconds: float
@@ -72,21 +77,6 @@ class LoadResult:
     outcome: NDArray[np.int16]
     label_at: NDArray[np.int32]
     labels: list[str]
-
-    @classmethod
-    def from_run(
-        cls,
-        loop: Loop,
-        arrivals: dict[str, Any],
-        seed: int | None,
-        offered_per_s: float | None,
-        lag_bound_ns: int,
-        came: dict[str, Any],
-    ) -> Self:
-        """Of what `engine.drive` returned."""
-        arrays = unpacked(came["record"])
-        rest = {name: value for name, value in came.items() if name != "record"}
-        return cls(loop, arrivals, seed, offered_per_s, lag_bound_ns, **rest, **arrays)
 
     @cached_property
     def latency_ns(self) -> Floats:
@@ -170,26 +160,12 @@ class LoadResult:
         median_ns = nearest_rank(self._ordered_ns, 50)
         if math.isinf(median_ns):
             return None
-        of_right = LatencyMetrics.from_samples(self._ordered_ns[: self.succeeded])
-        return LatencyMetrics(
-            min_ns=of_right.min_ns,
-            max_ns=of_right.max_ns,
-            mean_ns=of_right.mean_ns,
+        return replace(
+            LatencyMetrics.from_samples(self._ordered_ns[: self.succeeded]),
             median_ns=median_ns,
             p95_ns=_finite(self.percentile_ns(95)),
             p99_ns=_finite(self.percentile_ns(99)),
-            std_dev_ns=of_right.std_dev_ns,
         )
-
-    @cached_property
-    def histogram(self) -> Histogram:
-        """Of the latencies; those of several runs can be added."""
-        return Histogram.of(self.latency_ns.tolist())
-
-    @cached_property
-    def lag(self) -> LatencyMetrics:
-        """Of the generator's lag; of all requests."""
-        return LatencyMetrics.from_samples(self.lag_ns.astype(np.float64))
 
     @property
     def lag_p99_ns(self) -> float:
@@ -224,7 +200,7 @@ class LoadResult:
             found.append(self.bottleneck)
         if not enough_beyond(self.requests, 99):
             found.append(f"few samples for p99: {self.requests} requests")
-        if self.offered_per_s and self._missed_by > RATE_MISSED:
+        if self.offered_per_s and self.achieved_per_s < (1 - RATE_MISSED) * self.offered_per_s:
             found.append(
                 f"achieved {self.achieved_per_s:.1f} a second of {self.offered_per_s:.1f} offered"
             )
@@ -232,46 +208,29 @@ class LoadResult:
             found.append(f"the hypervisor took {self.steal_seconds:.2f} s of processor time away")
         return found
 
-    @property
-    def _missed_by(self) -> float:
-        assert self.offered_per_s is not None
-        return 1 - self.achieved_per_s / self.offered_per_s
-
     def as_dict(self) -> dict[str, Any]:
         """What belongs into the metadata of the standard JSON: all but the arrays."""
         latency = self.latency
         return {
-            "loop": self.loop,
-            "arrivals": self.arrivals,
-            "seed": self.seed,
-            "began_at_ms": self.began_at_ms,
+            **{name: getattr(self, name) for name in _PLAIN},
             "elapsed_s": self.elapsed_ns / 1e9,
-            "requests": self.requests,
-            "success_rate": self.success_rate,
-            "failures": self.failures,
-            "why": self.why,
-            "offered_per_s": self.offered_per_s,
-            "sent_per_s": self.sent_per_s,
-            "achieved_per_s": self.achieved_per_s,
             "latency": None if latency is None else latency.as_dict(),
             "percentiles_ns": {f"p{each:g}": _told(self.percentile_ns(each)) for each in PERCENTS},
             "service": self._of_sent(self.service_ns),
             "connect": self._of_sent(self.connect_ns),
-            "lag": {**self.lag.as_dict(), "p99_ns": self.lag_p99_ns},
-            "lag_bound_ns": self.lag_bound_ns,
+            "lag": {**_metrics(self.lag_ns), "p99_ns": self.lag_p99_ns},
             "valid": self.invalid is None,
-            "histogram": self.histogram.encoded(),
-            "connections_opened": self.connections_opened,
-            "steal_seconds": self.steal_seconds,
-            "cpu_seconds": self.cpu_seconds,
-            "preempted": self.preempted,
-            "warnings": self.warnings,
+            "histogram": histogram.encoded(self.latency_ns.tolist()),
         }
 
     def _of_sent(self, durations_ns: Nanoseconds) -> dict[str, float] | None:
         """Metrics of the requests that succeeded; of the connecting, of those that had to."""
-        chosen = durations_ns[(self.outcome == outcomes.OK) & (durations_ns > 0)].astype(np.float64)
-        return LatencyMetrics.from_samples(chosen).as_dict() if len(chosen) else None
+        chosen = durations_ns[(self.outcome == outcomes.OK) & (durations_ns > 0)]
+        return _metrics(chosen) if len(chosen) else None
+
+
+def _metrics(durations_ns: Nanoseconds) -> dict[str, float]:
+    return LatencyMetrics.from_samples(durations_ns.astype(np.float64)).as_dict()
 
 
 def _finite(value_ns: float | None) -> float | None:

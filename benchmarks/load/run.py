@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.harness.processes import Task, run_fresh
+from benchmarks.harness.processes import run_fresh
 from benchmarks.load.arrivals import MOST_REQUESTS, Schedule
+from benchmarks.load.record import unpacked
 from benchmarks.load.request import Request
 from benchmarks.load.result import LAG_BOUND_NS, LoadResult
 
@@ -113,7 +114,7 @@ def run(load: Load, cpu: int | None = None, watchdog_s: float | None = None) -> 
     Raises:
         NotImplementedError, ProcessError: as `processes.run_fresh`.
     """
-    arrivals, bound_ns = load.arrivals, load.lag_bound_ns
+    arrivals = load.arrivals
     open_, closed = (None, arrivals) if isinstance(arrivals, Closed) else (arrivals, None)
     arguments: dict[str, Any] = {
         "request": {**asdict(load.request), "body": base64.b64encode(load.request.body).decode()},
@@ -125,12 +126,17 @@ def run(load: Load, cpu: int | None = None, watchdog_s: float | None = None) -> 
         "most_connections": load.connections,
         "connections_before": load.connections_before,
     }
-    task = Task("benchmarks.load.engine:drive", arguments, cpu)
-    came = run_fresh(task, _longest_s(load) if watchdog_s is None else watchdog_s)
-    if open_ is None:
-        return LoadResult.from_run("closed", arguments["closed"], None, None, bound_ns, came)
-    told = {"kind": open_.kind, **open_.parameters}
-    return LoadResult.from_run("open", told, open_.seed, open_.offered_per_s, bound_ns, came)
+    longest_s = _longest_s(load) if watchdog_s is None else watchdog_s
+    came = run_fresh("benchmarks.load.engine:drive", arguments, longest_s, cpu)
+    return LoadResult(
+        loop="open" if open_ else "closed",
+        arrivals={"kind": open_.kind, **open_.parameters} if open_ else arguments["closed"],
+        seed=open_.seed if open_ else None,
+        offered_per_s=open_.offered_per_s if open_ else None,
+        lag_bound_ns=load.lag_bound_ns,
+        **unpacked(came.pop("record")),
+        **came,
+    )
 
 
 def _longest_s(load: Load) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,17 +14,7 @@ if TYPE_CHECKING:
 
 _ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 _LIBC = ctypes.CDLL(None, use_errno=True)  # os.timerfd_create comes with Python 3.13
-
-
-class _Times(ctypes.Structure):
-    """struct itimerspec: the interval, and the first time."""
-
-    _fields_ = (
-        ("interval_s", ctypes.c_long),
-        ("interval_ns", ctypes.c_long),
-        ("at_s", ctypes.c_long),
-        ("at_ns", ctypes.c_long),
-    )
+_TIMES = struct.Struct("@4l")  # itimerspec: the interval and the first time, each in s and ns
 
 
 class Wake:
@@ -51,8 +42,8 @@ class Wake:
         Args:
             at_ns: by `clock.now_ns`, above 0; what is past comes at once.
         """
-        times = _Times(0, 0, *divmod(at_ns, 1_000_000_000))
-        if _LIBC.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(times), None):
+        times = _TIMES.pack(0, 0, *divmod(at_ns, 1_000_000_000))
+        if _LIBC.timerfd_settime(self._fd, _ABSOLUTE, times, None):
             raise OSError(ctypes.get_errno(), "timerfd_settime")
 
     def _fire(self) -> None:

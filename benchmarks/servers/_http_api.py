@@ -6,101 +6,50 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from benchmarks.servers.base import HOST
+from benchmarks.starts._runtime_api import JSON, Connection, Request
 
 with contextlib.suppress(ImportError):  # asv imports every module, also where these are missing
     import httptools
     import orjson
     import pybase64
 
-JSON = {"content-type": "application/json"}
 _TEXTS = ("application/json", "application/xml", "application/javascript")
 
 
-@dataclass(eq=False, slots=True)
-class Request:
-    """A whole request, and where its answer goes.
-
-    Attributes:
-        what: method and target.
-        headers: with names in lower case.
-    """
-
-    connection: Connection
-    what: tuple[str, str]
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-class Connection(asyncio.Protocol):
-    """HTTP/1.1 with somebody who sends no request before the one before is answered.
+class Listened(Connection, asyncio.Protocol):
+    """A connection in an event loop.
 
     Args:
         hear: is called with each request.
-
-    Attributes:
-        gone: nobody waits there for an answer any more.
     """
 
     def __init__(self, hear: Callable[[Request], None]) -> None:
-        self._hear, self.gone = hear, False
-        self._parser = httptools.HttpRequestParser(self)
-        self._whole: Request | None = None
+        super().__init__()
+        self._hear = hear
 
     def connection_made(self, transport: Any) -> None:
-        """Somebody has connected."""
         self._transport = transport
 
     def connection_lost(self, error: Exception | None) -> None:
-        """They are gone."""
         self.gone = True
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come; what is no HTTP ends the connection."""
         try:
-            self._parser.feed_data(data)
+            self.feed(data)
         except httptools.HttpParserError:
             self._transport.abort()
             return
-        if self._whole is not None:
-            request, self._whole = self._whole, None
-            self._hear(request)
+        while self.requests:
+            self._hear(self.requests.popleft())
 
-    def on_message_begin(self) -> None:
-        """The first byte of a request, from the parser as are the others."""
-        self._target = b""
-        self._headers: list[tuple[str, str]] = []
-        self._pieces: list[bytes] = []
-
-    def on_url(self, piece: bytes) -> None:
-        """A piece of the target."""
-        self._target += piece
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
-
-    def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
-        self._pieces.append(piece)
-
-    def on_message_complete(self) -> None:
-        """The request is there whole."""
-        self._keep = self._parser.should_keep_alive()
-        what = self._parser.get_method().decode(), self._target.decode("latin-1")
-        self._whole = Request(self, what, self._headers, b"".join(self._pieces))
-
-    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Answers the request that has come last."""
-        lines = [f"HTTP/1.1 {status} "]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        lines += [f"content-length: {len(body)}", *([] if self._keep else ["connection: close"])]
-        self._transport.writelines(["\r\n".join([*lines, "\r\n"]).encode("latin-1"), body])
-        if not self._keep:
+    def write(self, head: bytes, body: bytes, keep: bool) -> None:
+        self._transport.writelines([head, body])
+        if not keep:
             self._transport.close()
 
 

@@ -39,7 +39,6 @@ class Aetherless(Server):
         return self.handler
 
     def command(self) -> list[str]:
-        """As `Server.command`."""
         # One instance where one can do everything at a time, as with the servers beside it.
         most = {"max_instances": 1} if self.concurrency > 1 else {}
         configuration = {
@@ -72,7 +71,6 @@ class Aetherless(Server):
         }
 
     def environment(self) -> Mapping[str, str]:
-        """As `Server.environment`."""
         return {"AETHERLESS_RUNTIME_DIR": str(self.folder / "run")}
 
     def instances(self, state: str) -> int:
@@ -96,7 +94,7 @@ class Aetherless(Server):
         return found
 
     def probe(self) -> str:
-        """As `Server.probe`: without starting an instance."""
+        """Without starting an instance."""
         return "/readyz"
 
 
@@ -106,7 +104,6 @@ class AetherlessProxied(Aetherless):
     name = "aetherless_proxied"
 
     def handler_path(self) -> str:
-        """As `Aetherless.handler_path`."""
         file = self.folder / "function"
         words = shlex.join(uvicorn.program(self.handler))
         file.write_text(f"#!/bin/sh\nexec {words}\n")

@@ -5,35 +5,26 @@ from __future__ import annotations
 import abc
 import contextlib
 import http.client
-import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import ClassVar, Self
 
-from benchmarks.harness.processes import die_with_parent
+from benchmarks.harness.processes import ROOT as ROOT
+from benchmarks.harness.processes import die_with_parent, kill_marked
+from benchmarks.starts._process import HOST as HOST
+from benchmarks.starts._process import free_port
+from benchmarks.starts.base import not_installed as not_installed
 
-HOST = "127.0.0.1"
-ROOT = Path(__file__).resolve().parents[2]
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 20.0
-GROUP_TIMEOUT_S = 5.0
-
-
-def not_installed(*modules: str) -> str | None:
-    """Which of these modules is not installed, and what would help; None if all are."""
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            return f"{module} is not installed; python tools/install_peers.py brings it"
-    return None
+FAMILY_TIMEOUT_S = 5.0
 
 
 class ServerError(RuntimeError):
@@ -80,9 +71,7 @@ class Server(abc.ABC):
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="aetherless-server-"))
-        with socket.socket() as free:
-            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            free.bind((HOST, 0))
+        with free_port() as free:
             self.port = free.getsockname()[1]
         # Beside `benchmarks` lies the source of the package under test, which must not hide the
         # installed build: so it is found where nothing else is.
@@ -146,37 +135,19 @@ class Server(abc.ABC):
             response = connection.getresponse()
             return response.status, response.read()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def _end(self) -> None:
         if hasattr(self, "_process"):
-            import psutil  # which takes long, and this module is imported by servers' programs, too
-
-            family = []
-            with contextlib.suppress(psutil.NoSuchProcess):
-                family = psutil.Process(self._process.pid).children(recursive=True)
-            self._process.send_signal(signal.SIGTERM)
+            self._process.terminate()
             try:
                 self._process.wait(END_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-            for process in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            self._end_group()
+            until = time.monotonic() + FAMILY_TIMEOUT_S
+            # Until all that it has started is gone, and with that what they listen on.
+            while kill_marked(f"TMPDIR={self.folder}") and time.monotonic() < until:
+                time.sleep(0.002)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _end_group(self) -> None:
-        """Ends those whom a first process has left behind that was killed; the group is its own."""
-        until = time.monotonic() + GROUP_TIMEOUT_S
-        with contextlib.suppress(ProcessLookupError):
-            while time.monotonic() < until:
-                os.killpg(self.pid, signal.SIGKILL)
-                time.sleep(0.002)  # until they are gone, and with them what they listen on

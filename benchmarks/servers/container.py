@@ -28,11 +28,10 @@ class Container(UvicornInProcess):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Server.missing`."""
         return super().missing() or why_no_container()
 
     def command(self) -> list[str]:
-        """As `Server.command`: makes the container's bundle, too."""
+        """Makes the container's bundle, too."""
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         paths = [str(self.library), *filter(None, given)]
         self._containers = Containers([*paths, str(ROOT / "benchmarks")])
@@ -49,7 +48,7 @@ class Container(UvicornInProcess):
         return self._containers.command(bundle)
 
     def environment(self) -> Mapping[str, str]:
-        """As `Server.environment`: of the runtime, which is asked for after its command."""
+        """Of the runtime, which is asked for after its command."""
         return self._variables
 
     def _end(self) -> None:

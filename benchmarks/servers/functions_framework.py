@@ -26,11 +26,9 @@ class FunctionsFramework(Server):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Server.missing`."""
         return functions_framework.FunctionsFramework.missing()
 
     def command(self) -> list[str]:
-        """As `Server.command`."""
         command = functions_framework.program()
         assert command is not None
         source = self.folder / "main.py"
@@ -41,7 +39,6 @@ class FunctionsFramework(Server):
         ]  # fmt: skip
 
     def environment(self) -> Mapping[str, str]:
-        """As `Server.environment`."""
         return {"XDG_RUNTIME_DIR": str(self.folder)}
 
 

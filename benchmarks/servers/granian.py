@@ -25,11 +25,9 @@ class GranianInProcess(Server):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Server.missing`."""
         return not_installed("granian")
 
     def command(self) -> list[str]:
-        """As `Server.command`."""
         return [
             sys.executable, "-P", "-m", "granian", "--interface", "asginl", "--loop", "uvloop",
             "--no-ws", "--http", "1", "--log-level", "warning",
@@ -37,7 +35,6 @@ class GranianInProcess(Server):
         ]  # fmt: skip
 
     def environment(self) -> Mapping[str, str]:
-        """As `Server.environment`."""
         return {"AETHER_HANDLER": self.handler}
 
 

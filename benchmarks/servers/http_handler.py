@@ -21,7 +21,6 @@ class HttpHandler(Server):
     name = "http_handler"
 
     def command(self) -> list[str]:
-        """As `Server.command`."""
         return [sys.executable, "-P", "-m", __name__, self.handler]
 
 

@@ -22,16 +22,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections import deque
 from functools import partial
 
 from benchmarks.harness.processes import die_with_parent
-from benchmarks.servers._http_api import JSON, Connection, Request, answer, event_of
+from benchmarks.servers._http_api import Listened, answer, event_of
 from benchmarks.servers.base import HOST, Server, not_installed
-from benchmarks.starts import lambda_runtime
-from benchmarks.starts._runtime_api import INIT_ERROR, NEXT, error_in, invocation_headers, outcomes
+from benchmarks.starts import _runtime_api, lambda_runtime
+from benchmarks.starts._runtime_api import Connection, Request
 
 with contextlib.suppress(ImportError):  # asv imports every module, also where these are missing
     import orjson
@@ -49,13 +48,11 @@ class LambdaRuntime(Server):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Server.missing`."""
         return lambda_runtime.LambdaRuntime.missing() or not_installed(
             "httptools", "orjson", "pybase64", "uvloop"
         )
 
     def command(self) -> list[str]:
-        """As `Server.command`."""
         return [sys.executable, "-P", "-m", __name__, self.handler, str(self.concurrency)]
 
 
@@ -74,7 +71,7 @@ class _Instance:
             RuntimeError: it ended before it was ready.
         """
         listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._hear), HOST, 0
+            lambda: Listened(self._hear), HOST, 0
         )
         command, environment = lambda_runtime.program(
             self._front.handler.replace(":", "."),
@@ -108,25 +105,26 @@ class _Instance:
             return False
         request_id = str(uuid.uuid4())
         self._asked = request_id, request.connection
-        deadline_ms = (time.time_ns() + _TIMEOUT_S * 1_000_000_000) // 1_000_000
         event = orjson.dumps(event_of(request_id, request))
-        waiting.answer(200, JSON | invocation_headers(request_id, deadline_ms), event)
+        headers = _runtime_api.invocation_headers(request_id, _TIMEOUT_S)
+        waiting.answer(200, headers, event)
         return True
 
     def _hear(self, request: Request) -> None:
         """A request to the Runtime API."""
-        if request.what == NEXT and self._asked is None:
+        if request.what == _runtime_api.NEXT and self._asked is None:
             self._next, self._is_up = request.connection, True
             self._front.offer(self)
             return
         # First, so that the instance goes on while its answer is read.
-        request.connection.answer(202, JSON, b'{"status":"OK"}')
-        if request.what == INIT_ERROR:
-            print(f"it reported an error of its init phase: {error_in(request.body)}")
+        request.connection.answer(*_runtime_api.ACCEPTED)
+        if request.what == _runtime_api.INIT_ERROR:
+            told = _runtime_api.error_in(request.body)
+            print(f"it reported an error of its init phase: {told}")
             return
         if self._asked is not None:
             request_id, client = self._asked
-            answered, failed = outcomes(request_id)
+            answered, failed = _runtime_api.outcomes(request_id)
             if request.what in (answered, failed):
                 self._asked = None
                 answer(client, request.body if request.what == answered else None)
@@ -158,7 +156,7 @@ class _Front:
     async def run(self, port: int, concurrency: int) -> None:
         """Serves with so many instances, until it is cancelled or one cannot be started."""
         listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._ask), HOST, port, backlog=_BACKLOG, start_serving=False
+            lambda: Listened(self._ask), HOST, port, backlog=_BACKLOG, start_serving=False
         )
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):

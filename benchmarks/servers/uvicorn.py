@@ -21,11 +21,9 @@ class UvicornInProcess(Server):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Server.missing`."""
         return not_installed("uvicorn", "httptools", "uvloop")
 
     def command(self) -> list[str]:
-        """As `Server.command`."""
         return program(self.handler)
 
 

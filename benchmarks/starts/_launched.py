@@ -6,15 +6,21 @@ import abc
 import contextlib
 import functools
 import http.client
-import shutil
+import socket
 import struct
+import sys
 import tempfile
 import time
+from collections.abc import Callable
+from typing import TypeAlias
 
-from benchmarks.starts._process import HOST, Closable, Door, Port, Process
+from benchmarks.starts._process import Door, Process
 from benchmarks.starts.base import Instance, StartError, Way
 
+End: TypeAlias = Callable[[], object]
+
 _HEAD_BYTES = 24
+_PROGRAM = "from time import monotonic_ns; up = monotonic_ns(); from worker import main; main(up)"
 
 
 class LaunchedInstance(Instance):
@@ -22,27 +28,32 @@ class LaunchedInstance(Instance):
 
     Args:
         process: of it.
-        kept: what is closed when it is stopped.
+        door: on which it says READY; None where it is expected otherwise.
+        ends: what is called when it is stopped, and may be called again.
     """
 
-    def __init__(self, process: Process, *kept: Closable) -> None:
-        self.process, self.kept = process, [*kept]
+    connection: socket.socket
+
+    def __init__(self, process: Process, door: Door | None, *ends: End) -> None:
+        self.process, self.door, self.ends = process, door, [*ends]
 
     @functools.cached_property
     def pid(self) -> int:  # type: ignore[override]
         """As `Instance.pid`; to be asked for before it is stopped."""
         return self.process.first()
 
-    @abc.abstractmethod
     def expect(self, deadline_ns: int) -> int:
         """Waits until it is ready; gives the moment in ns.
 
         Raises:
             StartError: it will not be.
         """
+        assert self.door is not None
+        self.connection, ready_ns = self.door.expect(self.process, deadline_ns)
+        self.ends.append(self.connection.close)
+        return ready_ns
 
     def invoke(self, payload: bytes, timeout_s: float = 60.0) -> bytes:
-        """As `Instance.invoke`."""
         self.invocations += 1
         try:
             answer, marks = self._ask(payload, timeout_s)
@@ -69,28 +80,19 @@ class LaunchedInstance(Instance):
         """
 
     def stop(self) -> None:
-        """As `Instance.stop`."""
         self.process.end()
-        for each in self.kept:
-            each.close()
+        if self.door is not None:
+            self.door.close()
+        for end in self.ends:
+            end()
 
 
 class SocketInstance(LaunchedInstance):
     """An instance that speaks as `programs/worker.py` does, on the connection of its READY."""
 
-    def __init__(self, process: Process, door: Door) -> None:
-        super().__init__(process, door)
-        self._door = door
-
-    def expect(self, deadline_ns: int) -> int:
-        """As `LaunchedInstance.expect`."""
-        self._connection, ready_ns = self._door.expect(self.process, deadline_ns)
-        self.kept.append(self._connection)
-        return ready_ns
-
     def _ask(self, payload: bytes, timeout_s: float) -> tuple[bytes, bytes]:
-        self._connection.settimeout(timeout_s)
-        self._connection.sendall(len(payload).to_bytes(4, "little") + payload)
+        self.connection.settimeout(timeout_s)
+        self.connection.sendall(len(payload).to_bytes(4, "little") + payload)
         head = self._receive(_HEAD_BYTES)
         answer = self._receive(int.from_bytes(head[4:8], "little"))
         if head[0]:
@@ -100,7 +102,7 @@ class SocketInstance(LaunchedInstance):
     def _receive(self, count: int) -> bytes:
         data = bytearray()
         while len(data) < count:
-            more = self._connection.recv(count - len(data))
+            more = self.connection.recv(count - len(data))
             if not more:
                 raise StartError("it ended before it answered")
             data += more
@@ -110,14 +112,16 @@ class SocketInstance(LaunchedInstance):
 class HttpInstance(LaunchedInstance):
     """An instance that gets requests as bodies of POST, a connection for each."""
 
-    def __init__(self, process: Process, port: Port, *kept: Closable) -> None:
-        super().__init__(process, port, *kept)
-        self.port = port.number
+    def __init__(
+        self, process: Process, door: Door | None, port: socket.socket, *ends: End
+    ) -> None:
+        super().__init__(process, door, port.close, *ends)
+        self.address: tuple[str, int] = port.getsockname()
 
     def _ask(self, payload: bytes, timeout_s: float) -> tuple[bytes, bytes]:
         if self.process.ended():  # others whom it has started may still serve
             raise StartError("its process has ended")
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=timeout_s)
+        connection = http.client.HTTPConnection(*self.address, timeout=timeout_s)
         with contextlib.closing(connection):
             connection.request("POST", "/", payload)
             response = connection.getresponse()
@@ -135,7 +139,9 @@ class Launched(Way):
     """
 
     def _prepare(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="aether-")
+        self.folder = self.made.enter_context(
+            tempfile.TemporaryDirectory(prefix="aether-", ignore_cleanup_errors=True)
+        )
 
     def _start(self, phases: dict[str, int]) -> Instance:
         instance = self._launch()
@@ -154,19 +160,17 @@ class Launched(Way):
     def _launch(self) -> LaunchedInstance:
         """An instance whose program was started."""
 
-    def _close(self) -> None:
-        if hasattr(self, "folder"):
-            shutil.rmtree(self.folder, ignore_errors=True)
-
 
 class Speaking(Launched):
     """A way whose programs speak as `programs/worker.py` does.
 
     Attributes:
-        command: of an instance; `_prepare` says it.
+        command: of an instance, by default that program in a fresh interpreter.
     """
 
-    command: list[str]
+    def _prepare(self) -> None:
+        super()._prepare()
+        self.command = [sys.executable, "-P", "-c", _PROGRAM, *self.function.arguments()]
 
     def _launch(self) -> LaunchedInstance:
         door = Door(self.folder)

@@ -14,11 +14,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Self
 
 from benchmarks.harness.processes import ROOT, kill_marked
 from benchmarks.starts import _oci_cleanup
 from benchmarks.starts._oci_bundle import Root
 from benchmarks.starts._process import Process
+from benchmarks.starts.base import Way
 
 _RUNTIMES = ("crun", "runc")  # the faster one first
 _TRIAL_TIMEOUT_S = 60.0
@@ -50,30 +52,25 @@ def _found() -> tuple[str | None, str]:
 
 
 def _trial(runtime: str) -> str | None:
-    with tempfile.TemporaryDirectory(prefix="aetherless-") as name:
-        folder = Path(name)
-        container_id = f"{folder.name}-trial"
-        root = Root(folder / "root", ())
-        config = root.config(
-            container_id, [sys.executable, "-I", "-c", ""], dict(os.environ), {}, own_network=True
+    containers = Containers((), runtime=runtime)
+    try:
+        command = [sys.executable, "-I", "-c", ""]
+        bundle, variables = containers.bundle(command, os.environ, own_network=True)
+        done = subprocess.run(
+            containers.command(bundle),
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_TIMEOUT_S,
         )
-        (folder / "config.json").write_text(config)
-        state = str(folder / "state")
-        try:
-            done = subprocess.run(
-                [runtime, "--root", state, "run", "--bundle", name, container_id],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_TRIAL_TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired:
-            return "a container did not end in time"
-        finally:
-            _oci_cleanup.remove(runtime, state, container_id)
-        if done.returncode == 0:
-            return None
-        return (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+    except subprocess.TimeoutExpired:
+        return "a container did not end in time"
+    finally:
+        containers.close()
+    if done.returncode == 0:
+        return None
+    return (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
 
 
 def why_no_container() -> str | None:
@@ -109,7 +106,6 @@ class ContainerProcess(Process):
         self.fail("the container ended right after it was ready")
 
     def end(self) -> None:
-        """As `Process.end`, and removes the container."""
         if self.ended_fd >= 0:
             super().end()
             kill_marked(self._mark)
@@ -122,15 +118,15 @@ class Containers:
     Args:
         paths: what they see beside the system and this Python.
         binds: names that each of them will have for files of its own.
-
-    Attributes:
-        runtime: the path of the OCI runtime.
+        runtime: the path of the OCI runtime; by default of one that works here.
     """
 
-    def __init__(self, paths: Iterable[str], binds: Iterable[str] = ()) -> None:
-        runtime, why = _found()
-        assert runtime is not None, why
-        self.runtime = runtime
+    def __init__(
+        self, paths: Iterable[str], binds: Iterable[str] = (), runtime: str | None = None
+    ) -> None:
+        found, why = (runtime, "") if runtime else _found()
+        assert found is not None, why
+        self.runtime = found
         # It is removed even when this process is killed.
         self._folder = Path(tempfile.mkdtemp(prefix="aether-"))
         self._name = f"aetherless-{secrets.token_hex(8)}"
@@ -139,7 +135,7 @@ class Containers:
         self._root = Root(self._folder / "root", paths, binds)
         # It sees that this process is gone, however that ended.
         self._guard = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CLEANUP, ROOT, runtime, self._folder, self._name],
+            [sys.executable, "-P", "-c", _CLEANUP, ROOT, self.runtime, self._folder, self._name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -147,22 +143,13 @@ class Containers:
         assert self._guard.stdout is not None
         self._guard.stdout.readline()  # its own start must not be in the way of an instance's
 
-    def launch(
-        self,
-        command: list[str],
-        environment: Mapping[str, str],
-        binds: Mapping[str, str] | None = None,
-        *,
-        own_network: bool,
-    ) -> ContainerProcess:
-        """Starts a container.
-
-        Args:
-            command, environment, binds, own_network: as for `bundle`.
-        """
-        return ContainerProcess(
-            self, *self.bundle(command, environment, binds, own_network=own_network)
-        )
+    @classmethod
+    def of(cls, way: Way, binds: Iterable[str] = ()) -> Self:
+        """Those of a way of starting, which go when it does."""
+        made = cls(way.function.search_path(), binds)
+        way.made.callback(made.close)
+        way.facts = {"runtime": made.runtime}
+        return made
 
     def bundle(
         self,

@@ -32,7 +32,6 @@ class PackageStrategy(Way):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Way.missing`."""
         return package.lacks(lambda: cls._made(1)) or cls._made(1).missing()
 
     @classmethod
@@ -43,6 +42,7 @@ class PackageStrategy(Way):
 
     def _prepare(self) -> None:
         self._own = self._made(self.burst)
+        self.made.callback(self._own.close)
         function = self.function
         told: dict[str, Any] = {"handler": function.handler, "imports": function.imports}
         if getattr(self._own, "takes", "handler") == "command":
@@ -55,30 +55,20 @@ class PackageStrategy(Way):
                 **told,
             )
         )
+        if self.ahead:
+            self.facts = {"source": POOLED}
+        elif snapshot := getattr(self._own, "snapshot", None):  # how long it took, how large it is
+            self.facts = {"dump_ns": snapshot.dump_ns, "snapshot_bytes": snapshot.size_bytes}
 
     def _start(self, phases: dict[str, int]) -> Instance:
         return _Started(self._own.start())
 
     def settle(self, timeout_s: float) -> None:
-        """As `Way.settle`."""
         for name in ("settle", "wait_full"):  # what a commit calls it
             if settle := getattr(self._own, name, None):
                 settle(timeout_s)
                 return
         time.sleep(_PAUSE_S)
-
-    def facts(self) -> dict[str, Any]:
-        """As `Way.facts`: of an image how long it took to take and how large it is."""
-        if self.ahead:
-            return {"source": POOLED}
-        snapshot = getattr(self._own, "snapshot", None)
-        if snapshot is None:
-            return {}
-        return {"dump_ns": snapshot.dump_ns, "snapshot_bytes": snapshot.size_bytes}
-
-    def _close(self) -> None:
-        if hasattr(self, "_own"):
-            self._own.close()
 
 
 class _Started(Instance):
@@ -98,13 +88,11 @@ class _Started(Instance):
         }  # fmt: skip
 
     def invoke(self, payload: bytes, timeout_s: float = 60.0) -> bytes:
-        """As `Instance.invoke`."""
         answer = self._own.invoke(payload, timeout_s)
         self._note()
         return answer
 
     def stop(self) -> None:
-        """As `Instance.stop`."""
         self._own.stop(grace_s=0)
 
 

@@ -11,7 +11,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from benchmarks.starts.base import StartError
 
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _READY = b"READY"
 _LIFELINE = 3  # the descriptor by which a program ends with this process
-
-
-class Closable(Protocol):
-    """What belongs to an instance as long as it lives."""
-
-    def close(self) -> None:
-        """Gives it up. May be called again."""
 
 
 class Process:
@@ -164,19 +157,13 @@ class Door:
             os.unlink(self.path)
 
 
-class Port:
-    """A free port of the loopback, kept for one instance as long as it lives.
+def free_port() -> socket.socket:
+    """A socket that holds a free port of the loopback as long as it is open.
 
-    It is bound and never listened on: who binds it with SO_REUSEADDR, too, as servers do, may
+    It is bound and never listened on: who binds the port with SO_REUSEADDR, too, as servers do, may
     listen on it, while the kernel gives it to nobody who asks for any port.
     """
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((HOST, 0))
-        self.number: int = self._socket.getsockname()[1]
-
-    def close(self) -> None:
-        """Gives it up."""
-        self._socket.close()
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((HOST, 0))
+    return held

@@ -7,81 +7,98 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import select
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from benchmarks.starts._process import HOST
 from benchmarks.starts.base import StartError
 
-HOST = "127.0.0.1"
+with contextlib.suppress(ImportError):  # asv imports every module, also where it is missing
+    import httptools
+
+JSON = {"content-type": "application/json"}
 ROOT = "/2018-06-01/runtime"
 NEXT = ("GET", f"{ROOT}/invocation/next")
 INIT_ERROR = ("POST", f"{ROOT}/init/error")
-LARGEST_BYTES = 128 << 20  # of a message, in base64 in JSON
-LARGEST_HEAD_BYTES = 2 << 20  # of the errors that it posts awslambdaric puts up to 1 MiB there
-_REASONS = {200: "OK", 202: "Accepted"}
+ACCEPTED = (202, JSON, b'{"status":"OK"}')
+_SENDING_S = 60.0  # that an instance may take to read an event
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:aetherless"
 
 
-@dataclass(slots=True)
-class Caller:
-    """A connection of the instance."""
+@dataclass(eq=False, slots=True)
+class Request:
+    """A whole request, and where its answer goes.
 
-    connection: socket.socket
-    arrived: bytearray = field(default_factory=bytearray)
+    Attributes:
+        what: method and target.
+        headers: with names in lower case.
+    """
 
-    def receive(self) -> bool:
-        """Takes what is there; False when no more will come."""
-        try:
-            more = self.connection.recv(1 << 20, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        self.arrived += more
-        return bool(more)
+    connection: Connection
+    what: tuple[str, str]
+    headers: list[tuple[str, str]]
+    body: bytes
 
-    def request(self) -> Request | None:
-        """The next whole request, None until there is one.
+
+class Connection(abc.ABC):
+    """HTTP/1.1 with somebody who sends no request before the one before is answered.
+
+    Attributes:
+        requests: those that are there whole.
+        gone: nobody waits there for an answer any more.
+    """
+
+    def __init__(self) -> None:
+        self.requests: deque[Request] = deque()
+        self.gone = False
+        self._parser = httptools.HttpRequestParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Takes what has come.
 
         Raises:
-            StartError: it is none that this API knows.
+            httptools.HttpParserError: it is no HTTP.
         """
-        head_bytes = self.arrived.find(b"\r\n\r\n")
-        if head_bytes < 0 and len(self.arrived) < LARGEST_HEAD_BYTES:
-            return None
-        first, *lines = self.arrived[: max(0, head_bytes)].decode("latin-1").split("\r\n")
-        headers = {
-            name.strip().lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in lines)
-        }
-        length = headers.get("content-length", "0")
-        words = first.split(" ")
-        if (
-            len(words) != 3
-            or "transfer-encoding" in headers
-            or not (length.isascii() and length.isdigit())
-            or int(length) > LARGEST_BYTES
-        ):
-            raise StartError(f"this is no request to the Runtime API: {first[:200]!r}")
-        whole = head_bytes + 4 + int(length)
-        if len(self.arrived) < whole:
-            return None
-        body = bytes(self.arrived[head_bytes + 4 : whole])
-        del self.arrived[:whole]
-        return Request(self, (words[0], words[1]), body)
+        self._parser.feed_data(data)
 
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answers the request that has come last."""
+        lines = [f"HTTP/1.1 {status} "]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"content-length: {len(body)}", *([] if self._keep else ["connection: close"])]
+        self.write("\r\n".join([*lines, "\r\n"]).encode("latin-1"), body, self._keep)
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the instance wants, and where it waits for the answer."""
+    @abc.abstractmethod
+    def write(self, head: bytes, body: bytes, keep: bool) -> None:
+        """Sends an answer, and closes the connection where it is not to be kept."""
 
-    caller: Caller
-    what: tuple[str, str]
-    body: bytes
+    # -- from the parser --
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._headers: list[tuple[str, str]] = []
+        self._pieces: list[bytes] = []
+
+    def on_url(self, piece: bytes) -> None:
+        self._target += piece
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        self._keep = self._parser.should_keep_alive()
+        what = self._parser.get_method().decode(), self._target.decode("latin-1")
+        self.requests.append(Request(self, what, self._headers, b"".join(self._pieces)))
 
 
 def error_in(body: bytes) -> str:
@@ -92,16 +109,14 @@ def error_in(body: bytes) -> str:
     return body.decode(errors="replace")
 
 
-def invocation_headers(request_id: str, deadline_ms: int) -> dict[str, str]:
-    """What an instance is told of its invocation beside the event.
+def invocation_headers(request_id: str, timeout_s: float) -> dict[str, str]:
+    """What an instance is told of its invocation beside the event, which it has so long to answer.
 
-    Args:
-        request_id: of the invocation.
-        deadline_ms: when it must be answered, in ms since the epoch.
+    The deadline is told in ms since the epoch.
     """
-    return {
+    return JSON | {
         "Lambda-Runtime-Aws-Request-Id": request_id,
-        "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + timeout_s) * 1e3)),
         "Lambda-Runtime-Invoked-Function-Arn": _ARN,
     }
 
@@ -112,6 +127,32 @@ def outcomes(request_id: str) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("POST", f"{path}/response"), ("POST", f"{path}/error")
 
 
+class _Caller(Connection):
+    """A connection of an instance."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def receive(self) -> bool:
+        """Takes what is there; False when no more will come.
+
+        Raises:
+            StartError: it is no HTTP.
+        """
+        try:
+            data = self.connection.recv(1 << 20)
+            self.feed(data)
+        except OSError:
+            return False
+        except httptools.HttpParserError:
+            raise StartError(f"this is no request to the Runtime API: {data[:200]!r}") from None
+        return bool(data)
+
+    def write(self, head: bytes, body: bytes, keep: bool) -> None:
+        self.connection.sendall(head + body)
+
+
 class RuntimeApi:
     """What one instance finds at `AWS_LAMBDA_RUNTIME_API`."""
 
@@ -120,7 +161,7 @@ class RuntimeApi:
         self.listener.setblocking(False)
         self._poll = select.epoll()
         self._poll.register(self.listener, select.EPOLLIN)
-        self._callers: dict[int, Caller] = {}
+        self._callers: dict[int, _Caller] = {}
         self.address = f"{HOST}:{self.listener.getsockname()[1]}"
 
     def fileno(self) -> int:
@@ -138,8 +179,8 @@ class RuntimeApi:
         """
         while True:
             for caller in self._callers.values():
-                if request := caller.request():
-                    return request
+                if caller.requests:
+                    return caller.requests.popleft()
             wait()
             for fd, _ in self._poll.poll(0):
                 if fd == self.listener.fileno():
@@ -150,9 +191,9 @@ class RuntimeApi:
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):
             connection, _ = self.listener.accept()
-            connection.setblocking(True)
+            connection.settimeout(_SENDING_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._callers[connection.fileno()] = Caller(connection)
+            self._callers[connection.fileno()] = _Caller(connection)
             self._poll.register(connection, select.EPOLLIN)
 
     def close(self) -> None:
@@ -162,18 +203,3 @@ class RuntimeApi:
             caller.connection.close()
         self._callers.clear()
         self._poll.close()
-
-
-def response(status: int, body: bytes, headers: dict[str, str] | None = None) -> bytes:
-    """An answer, as bytes."""
-    lines = [
-        f"HTTP/1.1 {status} {_REASONS[status]}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
-    ]
-    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body
-
-
-ACCEPTED_STATUS, ACCEPTED_BODY = 202, b'{"status":"OK"}'
-ACCEPTED = response(ACCEPTED_STATUS, ACCEPTED_BODY)

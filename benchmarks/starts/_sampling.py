@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from benchmarks.harness.clock import clock_cost_ns
 from benchmarks.harness.payload import payload_of
@@ -39,8 +38,8 @@ def function_of(imports: str, ballast_mb: int) -> Function:
 
 
 def starts(
-    name: str, imports: str, burst: int, ballast_mb: int, page_cache: str, count: int
-) -> dict[str, dict[str, Any]]:
+    strategy: str, imports: str, burst: int, ballast_mb: int, page_cache: str, count: int
+) -> dict[str, Samples]:
     """Measures starts by one way.
 
     The clock starts when the burst is asked for; it stops, for each instance, when READY is heard
@@ -48,7 +47,7 @@ def starts(
     are read in the process that asks. Preparing, stopping and refilling are outside.
 
     Args:
-        name: of the way.
+        strategy: the way's name.
         imports: a key of `IMPORTS`.
         burst: how many are asked for at the same time.
         ballast_mb: memory of the function beside its modules.
@@ -72,10 +71,10 @@ def starts(
         )
     bursts: list[list[dict[str, int]]] = []
     seen: set[int] = set()
-    with way(name)(burst) as made:
+    with way(strategy)(burst) as made:
         began_ns = time.monotonic_ns()
         made.prepare(function_of(imports, ballast_mb))
-        facts = {"prepare_ns": time.monotonic_ns() - began_ns, **made.facts()}
+        facts = {"prepare_ns": time.monotonic_ns() - began_ns, **made.facts}
         for _ in range(WARMUP + max(1, count // burst)):
             made.settle(SETTLE_TIMEOUT_S)
             drop()
@@ -97,7 +96,7 @@ def starts(
         durations["dump"] = [facts["dump_ns"]]
     cost_ns = clock_cost_ns()
     return {
-        kind: Samples(durations_ns=taken_ns, clock_cost_ns=cost_ns, facts=facts).as_dict()
+        kind: Samples(durations_ns=taken_ns, clock_cost_ns=cost_ns, facts=facts)
         for kind, taken_ns in durations.items()
     }
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import abc
+import contextlib
+import importlib.util
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 PROGRAMS = str(Path(__file__).with_name("programs"))
 # The moments of a start in the order of time, as a way may tell them.
 PHASES = ("created", "interpreter", "imported")
 MOMENTS = ("asked", *PHASES, "ready", "first_response")
+
+
+def not_installed(*modules: str) -> str | None:
+    """Which of these modules is not installed, and what would help; None if all are."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            return f"{module} is not installed; python tools/install_peers.py brings it"
+    return None
 
 
 class StartError(RuntimeError):
@@ -50,8 +59,14 @@ class Function:
 
     def full_environment(self, **more: str) -> dict[str, str]:
         """The variables of an instance's process."""
-        path = os.pathsep.join(self.search_path())
-        return {**os.environ, **self.environment, **more, "PYTHONPATH": path}
+        return {
+            **os.environ,
+            **self.environment,
+            **more,
+            "AETHER_HANDLER": self.handler,
+            "AETHER_IMPORTS": ",".join(self.imports),
+            "PYTHONPATH": os.pathsep.join(self.search_path()),
+        }
 
 
 class Instance(abc.ABC):
@@ -80,8 +95,8 @@ class Instance(abc.ABC):
         """Kills it with all that it has started. May be called again."""
 
 
-class Way(abc.ABC):
-    """A way of starting instances: `prepare` once, `start` as often as wanted, `close` at the end.
+class Way(contextlib.AbstractContextManager["Way"], abc.ABC):
+    """A way of starting instances: `prepare` once, `start` as often as wanted, leave at the end.
 
     `start` may be called by several threads at the same time.
 
@@ -95,6 +110,8 @@ class Way(abc.ABC):
         simulated: whether it measures nothing real.
         imports: which of the suite's it has something for; None for all.
         ahead: whether instances are made before they are asked for.
+        facts: what is to be known of what was prepared.
+        made: removes it at the end.
     """
 
     name: ClassVar[str]
@@ -105,10 +122,12 @@ class Way(abc.ABC):
     simulated: ClassVar[bool] = False
     imports: ClassVar[tuple[str, ...] | None] = None
     ahead: ClassVar[bool] = False
+    facts: dict[str, Any]
 
     def __init__(self, burst: int = 1) -> None:
         self.burst = burst
-        self._instances: list[Instance] = []
+        self.facts = {}
+        self.made = contextlib.ExitStack()
 
     @classmethod
     def missing(cls) -> str | None:
@@ -134,39 +153,20 @@ class Way(abc.ABC):
             StartError: there is none; nothing of it is left.
         """
         instance = self._start({"asked": time.monotonic_ns()})
-        self._instances.append(instance)
+        self.made.callback(instance.stop)
         return instance
 
-    def settle(self, timeout_s: float) -> None:  # noqa: B027 - most keep nothing at hand
+    def settle(self, timeout_s: float) -> None:
         """Waits until what starts have used up is at hand again."""
 
-    def facts(self) -> dict[str, Any]:
-        """What is to be known of what was prepared."""
-        return {}
-
-    def close(self) -> None:
-        """Stops what is still running and removes all that was made. May be called again."""
-        for instance in self._instances:
-            instance.stop()
-        self._close()
-
-    def _prepare(self) -> None:  # noqa: B027
+    @abc.abstractmethod
+    def _prepare(self) -> None:
         """Makes what is made once."""
 
     @abc.abstractmethod
     def _start(self, phases: dict[str, int]) -> Instance:
         """Starts an instance and notes the moments."""
 
-    def _close(self) -> None:  # noqa: B027
-        """Removes what `_prepare` has made, as far as it came."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __exit__(self, *_: object) -> None:
+        """Stops what is still running and removes all that was made."""
+        self.made.close()

@@ -6,12 +6,9 @@ to pull or unpack, no daemon, no network to set up.
 
 from __future__ import annotations
 
-from typing import Any
-
 from benchmarks.starts._launched import LaunchedInstance, SocketInstance, Speaking
-from benchmarks.starts._oci import Containers, why_no_container
+from benchmarks.starts._oci import ContainerProcess, Containers, why_no_container
 from benchmarks.starts._process import Door
-from benchmarks.starts.interpreter import program
 
 _SOCKET = "/run/aether.sock"  # as the container sees it
 
@@ -25,26 +22,16 @@ class Container(Speaking):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Way.missing`."""
         return why_no_container()
 
     def _prepare(self) -> None:
         super()._prepare()
-        self.command = program(self.function)
-        self._containers = Containers(self.function.search_path(), [_SOCKET])
+        self._containers = Containers.of(self, [_SOCKET])
 
     def _launch(self) -> LaunchedInstance:
         door = Door(self.folder)
         environment = self.function.full_environment(AETHER_SOCKET=_SOCKET)
-        binds = {_SOCKET: door.path}
-        container = self._containers.launch(self.command, environment, binds, own_network=True)
-        return SocketInstance(container, door)
-
-    def facts(self) -> dict[str, Any]:
-        """As `Way.facts`: which runtime makes them."""
-        return {"runtime": self._containers.runtime}
-
-    def _close(self) -> None:
-        if hasattr(self, "_containers"):
-            self._containers.close()
-        super()._close()
+        bundle = self._containers.bundle(
+            self.command, environment, {_SOCKET: door.path}, own_network=True
+        )
+        return SocketInstance(ContainerProcess(self._containers, *bundle), door)

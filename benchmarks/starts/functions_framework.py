@@ -10,7 +10,6 @@ notification: it is tried every millisecond (`PROBE_MS`), so READY is late by up
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import shutil
@@ -20,7 +19,7 @@ import tempfile
 import time
 
 from benchmarks.starts._launched import HttpInstance, Launched, LaunchedInstance
-from benchmarks.starts._process import HOST, Port, Process
+from benchmarks.starts._process import HOST, Process, free_port
 from benchmarks.starts.base import PROGRAMS
 
 PROBE_MS = 1
@@ -48,35 +47,28 @@ class FunctionsFramework(Launched):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Way.missing`."""
         if program():
             return None
         return "functions-framework is not installed; python tools/install_peers.py brings it"
 
     def _launch(self) -> LaunchedInstance:
-        command, port = program(), Port()
+        command, port = program(), free_port()
         assert command is not None
         # gunicorn has a control socket of a fixed name, and files that a kill leaves behind.
-        kept = contextlib.ExitStack()
-        private = kept.enter_context(
-            tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True)
-        )
+        private = tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True)
         environment = self.function.full_environment(
-            AETHER_HANDLER=self.function.handler,
-            AETHER_IMPORTS=",".join(self.function.imports),
-            TMPDIR=private,
-            XDG_RUNTIME_DIR=private,
+            TMPDIR=private.name, XDG_RUNTIME_DIR=private.name
         )
         for name in SETTINGS:
             environment.pop(name, None)
         process = Process(
             [
                 command, "--target", "answer", "--source", _SOURCE, "--host", HOST,
-                "--port", str(port.number),
+                "--port", str(port.getsockname()[1]),
             ],
             environment,
         )  # fmt: skip
-        return _Gunicorn(process, port, kept)
+        return _Gunicorn(process, None, port, private.cleanup)
 
 
 class _Gunicorn(HttpInstance):
@@ -86,7 +78,7 @@ class _Gunicorn(HttpInstance):
         poll.register(self.process.ended_fd, select.POLLIN)
         while True:
             with socket.socket() as probe:
-                if probe.connect_ex((HOST, self.port)) == 0:
+                if probe.connect_ex(self.address) == 0:
                     return time.monotonic_ns()
             if poll.poll(PROBE_MS):
                 self.process.fail("its process ended before it listened")

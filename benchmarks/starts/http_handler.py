@@ -6,7 +6,7 @@ import os
 import sys
 
 from benchmarks.starts._launched import HttpInstance, Launched, LaunchedInstance
-from benchmarks.starts._process import Door, Port, Process
+from benchmarks.starts._process import Door, Process, free_port
 from benchmarks.starts.base import PROGRAMS
 
 
@@ -22,20 +22,9 @@ class HttpHandler(Launched):
     quick = True
 
     def _launch(self) -> LaunchedInstance:
-        door, port = Door(self.folder), Port()
+        door, port = Door(self.folder), free_port()
         environment = self.function.full_environment(
-            AETHER_SOCKET=door.path, AETHER_TRIGGER_PORT=str(port.number)
+            AETHER_SOCKET=door.path, AETHER_TRIGGER_PORT=str(port.getsockname()[1])
         )
         process = Process(program(*self.function.arguments()), environment)
-        return _Instance(process, port, door)
-
-
-class _Instance(HttpInstance):
-    def __init__(self, process: Process, port: Port, door: Door) -> None:
-        super().__init__(process, port, door)
-        self._door = door
-
-    def expect(self, deadline_ns: int) -> int:
-        connection, ready_ns = self._door.expect(self.process, deadline_ns)
-        self.kept.append(connection)
-        return ready_ns
+        return HttpInstance(process, door, port)

@@ -21,21 +21,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import ClassVar
 
+from benchmarks.starts import _runtime_api
 from benchmarks.starts._launched import Launched, LaunchedInstance
 from benchmarks.starts._process import Process
-from benchmarks.starts._runtime_api import (
-    ACCEPTED,
-    INIT_ERROR,
-    NEXT,
-    Caller,
-    Request,
-    RuntimeApi,
-    error_in,
-    invocation_headers,
-    outcomes,
-    response,
-)
-from benchmarks.starts.base import StartError
+from benchmarks.starts._runtime_api import Connection, Request, RuntimeApi
+from benchmarks.starts.base import StartError, not_installed
 
 # By these somebody's own settings would change what is measured: instances get none of them.
 SETTINGS = (
@@ -73,24 +63,17 @@ class LambdaRuntime(Launched):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Way.missing`."""
-        if importlib.util.find_spec("awslambdaric") is None:
-            return "awslambdaric is not installed; python tools/install_peers.py brings it"
+        if why := not_installed("awslambdaric", "httptools"):
+            return why
         if importlib.util.find_spec("runtime_client") is None:
             return "awslambdaric lacks its compiled part; install it from a wheel"
         return None
 
     def _launch(self) -> LaunchedInstance:
         api = RuntimeApi()
-        command, environment = program(
-            "for_lambda.handler",
-            api.address,
-            self.function.full_environment(
-                AETHER_HANDLER=self.function.handler,
-                AETHER_IMPORTS=",".join(self.function.imports),
-            ),
-        )
-        return LambdaInstance(self._process(command, environment), api)
+        environment = self.function.full_environment()
+        command = program("for_lambda.handler", api.address, environment)
+        return LambdaInstance(self._process(*command), api)
 
     def _process(self, command: list[str], environment: Mapping[str, str]) -> Process:
         return Process(command, environment)
@@ -100,37 +83,34 @@ class LambdaInstance(LaunchedInstance):
     """An instance that asks for its invocations."""
 
     def __init__(self, process: Process, api: RuntimeApi) -> None:
-        super().__init__(process, api)
+        super().__init__(process, None, api.close)
         self._api = api
-        self._waiting: Caller | None = None  # where it waits for an invocation
+        self._waiting: Connection | None = None  # where it waits for an invocation
 
     def expect(self, deadline_ns: int) -> int:
-        """As `LaunchedInstance.expect`: until it asks for its first invocation."""
+        """Until it asks for its first invocation."""
         request = self._hear(deadline_ns)
-        if request.what == INIT_ERROR:
+        if request.what == _runtime_api.INIT_ERROR:
             with contextlib.suppress(OSError):
-                request.caller.connection.sendall(ACCEPTED)
-            self.process.fail(f"it reported an error of its init phase: {error_in(request.body)}")
+                request.connection.answer(*_runtime_api.ACCEPTED)
+            told = _runtime_api.error_in(request.body)
+            self.process.fail(f"it reported an error of its init phase: {told}")
         ready_ns = time.monotonic_ns()
         self._waiting = _who_asks(request)
         return ready_ns
 
     def _ask(self, payload: bytes, timeout_s: float) -> tuple[bytes, bytes]:
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
-        caller, self._waiting = self._waiting or _who_asks(self._hear(deadline_ns)), None
+        connection, self._waiting = self._waiting or _who_asks(self._hear(deadline_ns)), None
         request_id = str(uuid.uuid4())
-        event = response(
-            200,
-            json.dumps({"body": b64encode(payload).decode()}).encode(),
-            invocation_headers(request_id, (time.time_ns() + int(timeout_s * 1e9)) // 1_000_000),
-        )
-        answered, failed = outcomes(request_id)
-        caller.connection.settimeout(timeout_s)
-        caller.connection.sendall(event)
+        event = json.dumps({"body": b64encode(payload).decode()}).encode()
+        answered, failed = _runtime_api.outcomes(request_id)
+        headers = _runtime_api.invocation_headers(request_id, timeout_s)
+        connection.answer(200, headers, event)
         told = self._hear(deadline_ns)
-        told.caller.connection.sendall(ACCEPTED)
+        told.connection.answer(*_runtime_api.ACCEPTED)
         if told.what == failed:
-            raise StartError(error_in(told.body))
+            raise StartError(_runtime_api.error_in(told.body))
         if told.what != answered:
             raise StartError(f"it must answer its invocation, not {told.what}")
         return b64decode(json.loads(told.body)["body"], validate=True), b""
@@ -139,7 +119,7 @@ class LambdaInstance(LaunchedInstance):
         return self._api.hear(lambda: self.process.wait(self._api, deadline_ns))
 
 
-def _who_asks(request: Request) -> Caller:
-    if request.what != NEXT:
+def _who_asks(request: Request) -> Connection:
+    if request.what != _runtime_api.NEXT:
         raise StartError(f"it must ask for an invocation, not {request.what}")
-    return request.caller
+    return request.connection

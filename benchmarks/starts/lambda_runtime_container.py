@@ -6,9 +6,9 @@ The container has no network of its own: the Runtime API is on the host's loopba
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from benchmarks.starts._oci import Containers, why_no_container
+from benchmarks.starts._oci import ContainerProcess, Containers, why_no_container
 from benchmarks.starts._process import Process
 from benchmarks.starts.lambda_runtime import LambdaRuntime
 
@@ -22,21 +22,12 @@ class LambdaRuntimeContainer(LambdaRuntime):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Way.missing`."""
         return super().missing() or why_no_container()
 
     def _prepare(self) -> None:
         super()._prepare()
-        self._containers = Containers(self.function.search_path())
+        self._containers = Containers.of(self)
 
     def _process(self, command: list[str], environment: Mapping[str, str]) -> Process:
-        return self._containers.launch(command, environment, own_network=False)
-
-    def facts(self) -> dict[str, Any]:
-        """As `Way.facts`: which runtime makes them."""
-        return {"runtime": self._containers.runtime}
-
-    def _close(self) -> None:
-        if hasattr(self, "_containers"):
-            self._containers.close()
-        super()._close()
+        bundle = self._containers.bundle(command, environment, own_network=False)
+        return ContainerProcess(self._containers, *bundle)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 
 from benchmarks.starts._launched import LaunchedInstance, Speaking
-from benchmarks.starts.interpreter import program
 
 INIT_S = 0.25  # made up, as such constants are; no measurement
 
@@ -19,10 +18,6 @@ class LambdaSimulated(Speaking):
 
     name = "lambda_simulated"
     simulated = True
-
-    def _prepare(self) -> None:
-        super()._prepare()
-        self.command = program(self.function)
 
     def _launch(self) -> LaunchedInstance:
         time.sleep(INIT_S)

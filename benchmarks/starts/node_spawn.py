@@ -24,7 +24,6 @@ class NodeSpawn(Speaking):
 
     @classmethod
     def missing(cls) -> str | None:
-        """As `Way.missing`."""
         return (
             None if _node() else "there is no node here; tools/install_runtimes.sh node brings it"
         )

@@ -1,7 +1,8 @@
 """The contract of every way between two processes, and what starts and ends the second one.
 
 The client's process makes a `Transport`, which travels to a fresh server process, and connects to
-it. The server echoes (`mode="echo"`) or takes streams and confirms them (`mode="sink"`).
+it. The server echoes (`mode="echo"`) or takes streams and confirms them (`mode="sink"`) until it is
+killed: it owns nothing that would have to be put away.
 """
 
 from __future__ import annotations
@@ -12,70 +13,43 @@ import multiprocessing
 import os
 import signal
 import struct
-import time
+import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from benchmarks.harness.clock import now_ns
 from benchmarks.harness.processes import die_with_parent, pin
 
 Mode: TypeAlias = Literal["echo", "sink"]
 Payload: TypeAlias = bytes | bytearray | memoryview
+Look: TypeAlias = Callable[[Payload], None]
 
 START_TIMEOUT_S = 30.0
-END_TIMEOUT_S = 10.0
-SLICE_S = 0.05  # how soon a dead peer is noticed where only looking tells
+ENDING_S = 0.1  # from when a server's connections are closed until it has ended
 
-T = TypeVar("T")
-CONFIRMATION = struct.Struct("<QQI")  # messages, bytes, CRC-32 over the first batch
+CONFIRMATION = struct.Struct("<QQI")  # messages, bytes, CRC-32 over the first stream
 
 
 class TransportError(RuntimeError):
-    """A message did not arrive, or not as it was sent."""
-
-
-class PeerGoneError(TransportError):
-    """The other process has ended or closed."""
-
-
-class Link(ABC):
-    """One side's end of a way that carries whole messages in both directions."""
-
-    @abstractmethod
-    def send(self, payload: Payload) -> None:
-        """Sends one message, whole; waits while the way is full."""
-
-    @abstractmethod
-    def receive(self) -> Payload:
-        """Waits for the next message; it is valid until the next call.
-
-        Raises:
-            PeerGoneError: none will come.
-            TimeoutError: none came within the time that the transport was made with.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Gives up the descriptors. May be called again."""
+    """A message did not arrive, or not as it was sent; or the server has ended."""
 
 
 class Client(ABC):
-    """The side that asks, and that times."""
+    """The side that asks, and that times.
 
-    gone: tuple[type[Exception], ...] = (PeerGoneError,)  # what `call` raises without a server
+    Attributes:
+        call: sends a message to an echo server; gives its answer, valid until the next call.
+    """
 
-    @abstractmethod
-    def call(self, payload: Payload) -> Payload:
-        """Sends a message to an echo server; gives its answer.
-
-        Raises:
-            One of `gone`, TimeoutError: there is none.
-        """
+    call: Callable[[Payload], Payload]
+    _has_streamed = False
 
     def sample(self, payload: Payload, count: int) -> list[int]:
         """Times `count` calls one by one, in ns.
@@ -96,26 +70,94 @@ class Client(ABC):
 
         Raises:
             NotImplementedError: this way has no streams.
-            TransportError: something is missing.
+            TransportError: something is missing or changed.
         """
         raise NotImplementedError("each request waits for its answer: there is no stream")
 
+    def check(self, confirmed: Payload, payload: Payload, count: int) -> None:
+        """Holds what a sink says against what was sent; of the first stream also every byte.
+
+        Raises:
+            TransportError: something is missing or changed.
+        """
+        messages, size_bytes, crc = CONFIRMATION.unpack(confirmed)
+        if (messages, size_bytes) != (count, count * len(payload)):
+            raise TransportError(f"{count} messages sent, {messages} of {size_bytes} bytes arrived")
+        if not self._has_streamed and crc != zlib.crc32(bytes(payload) * count):
+            raise TransportError("what arrived is not what was sent")
+        self._has_streamed = True
+
     @abstractmethod
     def close(self) -> None:
-        """Tells the server to end."""
+        """Gives up what the client holds; the server has ended."""
 
 
+class Link(Client):
+    """One side's end of a way that carries whole messages in both directions.
+
+    Attributes:
+        send: sends one message, whole; waits while the way is full.
+        receive: waits for the next message; it is valid until the next call.
+    """
+
+    send: Callable[[Payload], Any]
+    receive: Callable[[], Payload]
+
+    def call(self, payload: Payload) -> Payload:
+        self.send(payload)
+        return self.receive()
+
+    def stream(self, payload: Payload, count: int) -> None:
+        self.send(struct.pack("<Q", count))
+        self.give(payload, count)
+        self.check(self.receive(), payload, count)
+
+    def give(self, payload: Payload, count: int) -> None:
+        """Sends a message `count` times."""
+        send = self.send
+        for _ in repeat(None, count):
+            send(payload)
+
+    def take(self, count: int, look: Look | None) -> int:
+        """Takes `count` messages, and has them looked at; gives their bytes."""
+        receive, size_bytes = self.receive, 0
+        for _ in repeat(None, count):
+            message = receive()
+            size_bytes += len(message)
+            if look:
+                look(message)
+        return size_bytes
+
+    def echo(self) -> None:
+        """The server of calls."""
+        send, receive = self.send, self.receive
+        while True:
+            send(receive())
+
+    def sink(self) -> None:
+        """The server of streams."""
+        crc = 0
+
+        def look(message: Payload) -> None:
+            nonlocal crc
+            crc = zlib.crc32(message, crc)
+
+        looks: Look | None = look
+        while True:
+            (count,) = struct.unpack("<Q", self.receive())
+            size_bytes = self.take(count, looks)
+            looks = None  # every byte is looked at in the first stream, which warms up
+            self.send(CONFIRMATION.pack(count, size_bytes, crc))
+
+
+@dataclass
 class Transport(ABC):
-    """One way between two processes.
+    """One way between two processes; made in the client's.
 
-    Args:
+    Attributes:
         folder: a private folder for names; empty at first, and again after `close`.
         message_bytes: the largest message that will be sent.
         mode: what the server does.
-        timeout_s: how long the client's `call` and `receive` wait; None for ever, which is what is
-            timed. The server always waits for as long as its client lives.
-
-    Attributes:
         name: its own, also in results; a class without one is no way by itself.
         wait: how a side waits; for the metadata of results.
         streams: whether messages can follow each other without an answer to each.
@@ -127,6 +169,10 @@ class Transport(ABC):
             A class says it for itself and not for those that inherit from it.
     """
 
+    folder: str
+    message_bytes: int
+    mode: Mode
+
     name: ClassVar[str]
     wait: ClassVar[str] = "blocking"
     streams: ClassVar[bool] = True
@@ -137,13 +183,8 @@ class Transport(ABC):
     tracking: ClassVar[tuple[Mode, ...]] = ()
     quick: ClassVar[tuple[Mode, ...]] = ()
 
-    def __init__(
-        self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
-    ) -> None:
-        self.folder = folder
-        self.message_bytes = message_bytes
-        self.mode = mode
-        self.timeout_s = timeout_s
+    def __post_init__(self) -> None:  # noqa: B027 - most have nothing to make
+        """In the client's process: makes what the server will find."""
 
     @classmethod
     def missing(cls) -> str | None:
@@ -151,102 +192,34 @@ class Transport(ABC):
         return None
 
     @abstractmethod
-    def connect(self, server: BaseProcess, address: Any) -> Client:
-        """In the client's process, when the server is ready."""
+    def connect(self, address: Any) -> Client:
+        """In the client's process, when the server is ready; `address` is what it said then."""
 
     @abstractmethod
     def serve(self, ready: Connection) -> None:
         """In the server's process: says `ready.send(address)` when it can be connected to, then
-        serves until the client goes."""
+        serves."""
 
-    def close(self) -> None:  # noqa: B027 - most have nothing to remove
-        """In the client's process, after the server ended: removes what has a name."""
+    def close(self) -> None:
+        """In the client's process, when server and client have ended: removes what has a name, by
+        default all in its folder."""
+        for path in Path(self.folder).iterdir():
+            path.unlink()
 
 
 class LinkTransport(Transport):
-    """A transport made of links: the same echo and the same sink for all of them."""
+    """A transport made of links."""
 
     @abstractmethod
-    def client_link(self, server: BaseProcess, address: Any) -> Link:
-        """The client's end; `address` is what the server said with `ready`."""
-
-    @abstractmethod
-    def server_link(self, ready: Connection) -> Link:
+    def accept(self, ready: Connection) -> Link:
         """The server's end; says `ready` as soon as the client may connect."""
 
-    def connect(self, server: BaseProcess, address: Any) -> Client:
-        return LinkClient(self.client_link(server, address))
-
     def serve(self, ready: Connection) -> None:
-        link = self.server_link(ready)
-        try:
-            with contextlib.suppress(PeerGoneError):
-                if self.mode == "echo":
-                    _echo(link)
-                else:
-                    _sink(link)
-        finally:
-            link.close()
-
-
-class LinkClient(Client):
-    """A client over a link."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self._first = True
-
-    def call(self, payload: Payload) -> Payload:
-        self.link.send(payload)
-        return self.link.receive()
-
-    def stream(self, payload: Payload, count: int) -> None:
-        send = self.link.send
-        send(struct.pack("<Q", count))
-        for _ in range(count):
-            send(payload)
-        check_confirmation(self.link.receive(), payload, count, self._first)
-        self._first = False
-
-    def close(self) -> None:
-        self.link.close()
-
-
-def check_confirmation(confirmed: Payload, payload: Payload, count: int, first: bool) -> None:
-    """Holds what a sink says against what was sent; of the first stream also every byte.
-
-    Raises:
-        TransportError: something is missing or changed.
-    """
-    messages, size_bytes, crc = CONFIRMATION.unpack(confirmed)
-    if (messages, size_bytes) != (count, count * len(payload)):
-        raise TransportError(f"{count} messages sent, {messages} of {size_bytes} bytes arrived")
-    if first and crc != zlib.crc32(bytes(payload) * count):
-        raise TransportError("what arrived is not what was sent")
-
-
-def _echo(link: Link) -> None:
-    send, receive = link.send, link.receive
-    while True:
-        send(receive())
-
-
-def _sink(link: Link) -> None:
-    receive = link.receive
-    first = True
-    while True:
-        (count,) = struct.unpack("<Q", receive())
-        size_bytes = crc = 0
-        if first:  # every byte is looked at in the first batch, which warms up
-            for _ in range(count):
-                message = receive()
-                size_bytes += len(message)
-                crc = zlib.crc32(message, crc)
+        link = self.accept(ready)
+        if self.mode == "echo":
+            link.echo()
         else:
-            for _ in range(count):
-                size_bytes += len(receive())
-        first = False
-        link.send(CONFIRMATION.pack(count, size_bytes, crc))
+            link.sink()
 
 
 def cannot_import(*modules: str) -> str | None:
@@ -271,101 +244,56 @@ def kernel_limit(name: str, otherwise: int) -> int:
 def served(transport: Transport, cpu: int | None) -> Iterator[tuple[Client, BaseProcess]]:
     """A client with its server in a fresh process; ends both, and removes what they made.
 
+    To be used by a process's main thread, which is interrupted when the server ends: some ways
+    never tell their client.
+
     Args:
         transport: what to serve.
         cpu: the server's processor; None leaves it where it is.
 
     Raises:
-        TransportError: the server did not start, or did not end when its client went.
+        TransportError: the server did not start in time, or has ended before its client was done.
     """
     spawn = multiprocessing.get_context("spawn")
     ready, tell = spawn.Pipe(duplex=False)
     server = spawn.Process(target=_serve, args=(transport, cpu, os.getpid(), tell), daemon=True)
-    clean = False
-    try:
-        server.start()
-        tell.close()
-        if not ready.poll(START_TIMEOUT_S):
-            raise TransportError(f"{transport.name}: the server did not start in time")
+    gone = f"{transport.name}: the server has ended"
+
+    def look(*_: object) -> None:
+        # Not where the way has noticed it, too: whoever handles that is not to be interrupted.
+        if sys.exception() is None and not server.is_alive():
+            # And once more until it has arrived: what is raised within a destructor, Python drops.
+            signal.setitimer(signal.ITIMER_REAL, ENDING_S)
+            raise TransportError(gone)
+
+    with contextlib.closing(transport), ready, contextlib.ExitStack() as clients:
+        with tell:
+            server.start()
+        before = {
+            number: signal.signal(number, look) for number in (signal.SIGCHLD, signal.SIGALRM)
+        }
         try:
-            address = ready.recv()
-        except EOFError:
-            raise TransportError(f"{transport.name}: the server ended at its start") from None
-        client = transport.connect(server, address)
-        try:
+            if not ready.poll(START_TIMEOUT_S):
+                raise TransportError(f"{transport.name}: the server did not start in time")
+            client = transport.connect(ready.recv())
+            clients.callback(client.close)
             yield client, server
+        except Exception as error:  # what a way makes of it: closed, reset, the library's own
+            server.join(ENDING_S)
+            if server.is_alive() or isinstance(error, TransportError):
+                raise
+            raise TransportError(gone) from error
         finally:
-            client.close()
-        clean = True
-    finally:
-        ready.close()
-        server.join(END_TIMEOUT_S if clean else 0.0)
-        late = server.is_alive()
-        if late:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
             server.kill()
             server.join()
-        server.close()
-        transport.close()
-    if late:
-        raise TransportError(f"{transport.name}: the server did not end when its client went")
+            server.close()
 
 
 def _serve(transport: Transport, cpu: int | None, parent: int, ready: Connection) -> None:
     die_with_parent(parent)
     if cpu is not None:
         pin(cpu)
-    transport.timeout_s = None  # else a client that comes late would find that it has given up
     transport.serve(ready)
-
-
-@contextlib.contextmanager
-def ends_on_sigterm() -> Iterator[None]:
-    """For servers that have no other way to learn that their client is done."""
-
-    def end(*_: object) -> None:
-        # And once more until it has arrived: what is raised within a destructor, Python drops.
-        signal.setitimer(signal.ITIMER_REAL, SLICE_S)
-        raise SystemExit(0)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGALRM)}
-    try:
-        yield
-    except SystemExit:
-        pass
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def wait_in_slices(
-    attempt: Callable[[float], T | None], server: BaseProcess | None, timeout_s: float | None
-) -> T:
-    """For ways that do not say that the peer is gone: waits, and looks for it now and then.
-
-    Args:
-        attempt: waits so many seconds at most; gives None when nothing came.
-        server: looked for between attempts; None on the server's side, which dies with its client.
-        timeout_s: in all; None for ever.
-
-    Raises:
-        PeerGoneError, TimeoutError: nothing came.
-    """
-    ends = None if timeout_s is None else time.monotonic() + timeout_s
-    while True:
-        left = SLICE_S if ends is None else min(SLICE_S, max(0.0, ends - time.monotonic()))
-        found = attempt(left)
-        if found is not None:
-            return found
-        if server is not None and not server.is_alive():
-            raise PeerGoneError("the server has ended")
-        if ends is not None and time.monotonic() >= ends:
-            raise TimeoutError("nothing came in time")
-
-
-def cpu_time_ns(process_id: int) -> int:
-    """The processor time that a process has used, all its threads together, in ns.
-
-    The kernel's clock of another process: clock_getcpuclockid(3).
-    """
-    return time.clock_gettime_ns((~process_id << 3) | 2)

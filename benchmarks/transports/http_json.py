@@ -5,10 +5,9 @@ from __future__ import annotations
 import http.client
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar
 
-from benchmarks.transports.base import Client, Payload, PeerGoneError, Transport, ends_on_sigterm
+from benchmarks.transports.base import Client, Payload, Transport, TransportError
 from benchmarks.transports.document import from_json, to_json
 
 
@@ -39,12 +38,12 @@ class HttpJson(Transport):
     keep_alive: ClassVar[bool] = False
 
     def serve(self, ready: Connection) -> None:
-        with HTTPServer(("127.0.0.1", 0), _Handler) as server, ends_on_sigterm():
+        with HTTPServer(("127.0.0.1", 0), _Handler) as server:
             ready.send(server.server_address)
             server.serve_forever()
 
-    def connect(self, server: BaseProcess, address: Any) -> Client:
-        return HttpClient(address, server, self.keep_alive, self.timeout_s)
+    def connect(self, address: Any) -> Client:
+        return HttpClient(address, self.keep_alive)
 
 
 class HttpJsonKeepalive(HttpJson):
@@ -57,34 +56,22 @@ class HttpJsonKeepalive(HttpJson):
 class HttpClient(Client):
     """JSON documents by POST."""
 
-    def __init__(
-        self, address: tuple[str, int], server: BaseProcess, keep_alive: bool,
-        timeout_s: float | None,
-    ) -> None:  # fmt: skip
-        self._server, self._keep_alive = server, keep_alive
-        self._connection = http.client.HTTPConnection(*address, timeout=timeout_s)
+    def __init__(self, address: tuple[str, int], keep_alive: bool) -> None:
+        self._keep_alive = keep_alive
+        self._connection = http.client.HTTPConnection(*address)
         self._headers = {"Content-Type": "application/json"}
         if not keep_alive:
             self._headers["Connection"] = "close"
 
     def call(self, payload: Payload) -> Payload:
-        try:
-            self._connection.request("POST", "/", to_json(payload), self._headers)
-            response = self._connection.getresponse()
-            body = response.read()
-            if not self._keep_alive:
-                self._connection.close()
-        except TimeoutError:
+        self._connection.request("POST", "/", to_json(payload), self._headers)
+        response = self._connection.getresponse()
+        body = response.read()
+        if not self._keep_alive:
             self._connection.close()
-            raise
-        except (http.client.HTTPException, OSError) as error:
-            self._connection.close()
-            raise PeerGoneError(f"no answer: {error}") from None
         if response.status != 200:
-            raise PeerGoneError(f"status {response.status}")
+            raise TransportError(f"status {response.status}")
         return from_json(body)
 
     def close(self) -> None:
         self._connection.close()
-        if self._server.is_alive():
-            self._server.terminate()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import socket
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
-from benchmarks.transports.base import Client, Payload, PeerGoneError, Transport, cannot_import
+from benchmarks.transports.base import Client, Payload, Transport, TransportError, cannot_import
 from benchmarks.transports.document import from_json, to_json
-from benchmarks.transports.streams import set_timeout
 
 
 async def _application(scope: Any, receive: Any, send: Any) -> None:
@@ -40,36 +38,26 @@ class HttpJsonUvicorn(Transport):
     def serve(self, ready: Connection) -> None:
         import uvicorn
 
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets)
-                assert sockets is not None
-                ready.send(sockets[0].getsockname())
-
         config = uvicorn.Config(
             _application, http="httptools", loop="uvloop", lifespan="off", access_log=False,
-            log_level="critical", timeout_graceful_shutdown=1,
+            log_level="critical",
         )  # fmt: skip
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            Server(config).run([listener])
+            ready.send(listener.getsockname())
+            uvicorn.Server(config).run([listener])
 
-    def connect(self, server: BaseProcess, address: Any) -> Client:
-        return HttpToolsClient(address, server, self.timeout_s)
+    def connect(self, address: Any) -> Client:
+        return HttpToolsClient(address)
 
 
 class HttpToolsClient(Client):
     """POST over one socket, answers parsed by httptools."""
 
-    def __init__(
-        self, address: tuple[str, int], server: BaseProcess, timeout_s: float | None
-    ) -> None:
+    def __init__(self, address: tuple[str, int]) -> None:
         import httptools
 
-        self._server = server
         self._socket = socket.create_connection(address)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if timeout_s is not None:
-            set_timeout(self._socket, timeout_s)
         self._parser_of = httptools.HttpResponseParser
         self._head = (
             f"POST / HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
@@ -90,22 +78,15 @@ class HttpToolsClient(Client):
         self._body.clear()
         self._done = False
         parser = self._parser_of(self)
-        try:
-            self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(document), document))
-            while not self._done:
-                part = self._socket.recv(1 << 18)
-                if not part:
-                    raise PeerGoneError("the server has closed")
-                parser.feed_data(part)
-        except BlockingIOError:
-            raise TimeoutError("no answer came in time") from None
-        except (BrokenPipeError, ConnectionResetError):
-            raise PeerGoneError("the server has closed") from None
+        self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(document), document))
+        while not self._done:
+            part = self._socket.recv(1 << 18)
+            if not part:
+                raise EOFError("the server has closed")
+            parser.feed_data(part)
         if parser.get_status_code() != 200:
-            raise PeerGoneError(f"status {parser.get_status_code()}")
+            raise TransportError(f"status {parser.get_status_code()}")
         return from_json(b"".join(self._body))
 
     def close(self) -> None:
         self._socket.close()
-        if self._server.is_alive():
-            self._server.terminate()

@@ -8,22 +8,12 @@ import secrets
 import shutil
 import time
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.transports.base import (
-    Link,
-    LinkTransport,
-    Mode,
-    Payload,
-    PeerGoneError,
-    cannot_import,
-)
+from benchmarks.transports.base import Link, LinkTransport, Payload, cannot_import
 
-LOOK_EVERY = 4096  # polls between looks at the clock and at the peer
 QUEUE = 64  # messages that a subscriber holds
-_END = b"\0end of messages\0"
 
 
 class Iceoryx2(LinkTransport):
@@ -42,20 +32,17 @@ class Iceoryx2(LinkTransport):
     def missing(cls) -> str | None:
         return cannot_import("iceoryx2")
 
-    def __init__(
-        self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
-    ) -> None:
-        super().__init__(folder, message_bytes, mode, timeout_s)
+    def __post_init__(self) -> None:
         self._prefix = f"iox2_{secrets.token_hex(6)}_"
 
-    def server_link(self, ready: Connection) -> Link:
-        link = Iceoryx2Link(self, "there", "back", None)
+    def accept(self, ready: Connection) -> Link:
+        link = Iceoryx2Link(self, "there", "back")
         ready.send(None)
         link.wait_for_peer()
         return link
 
-    def client_link(self, server: BaseProcess, address: Any) -> Link:
-        link = Iceoryx2Link(self, "back", "there", server)
+    def connect(self, address: Any) -> Link:
+        link = Iceoryx2Link(self, "back", "there")
         link.wait_for_peer()
         return link
 
@@ -91,13 +78,10 @@ class Iceoryx2ZeroCopy(Iceoryx2):
 class Iceoryx2Link(Link):
     """Whole messages over a publisher and a subscriber."""
 
-    def __init__(
-        self, transport: Iceoryx2, incoming: str, outgoing: str, server: BaseProcess | None
-    ) -> None:
+    def __init__(self, transport: Iceoryx2, incoming: str, outgoing: str) -> None:
         import iceoryx2 as iox2
 
         self._node = transport.node()
-        self._server, self._timeout_s = server, transport.timeout_s
         self._in_place = transport.in_place
         self._held: Any = None  # the sample whose payload was given away in place
         self._view: memoryview | None = None
@@ -124,14 +108,11 @@ class Iceoryx2Link(Link):
 
     def wait_for_peer(self) -> None:
         """Until both sides have both ports: what is published before is lost."""
-        ends = time.monotonic() + 20
         while any(
             service.dynamic_config.number_of_publishers < 1
             or service.dynamic_config.number_of_subscribers < 1
             for service in self._services
         ):
-            if time.monotonic() > ends:
-                raise TimeoutError("the other side did not open its ports")
             time.sleep(0.001)
 
     def send(self, payload: Payload) -> None:
@@ -141,7 +122,6 @@ class Iceoryx2Link(Link):
             source = self._view.obj
         elif not isinstance(payload, bytes):
             source = bytes(payload)
-        tries = 0
         while True:
             sample = self._publisher.loan_slice_uninit(size)
             ctypes.memmove(sample.payload_ptr, source, size)
@@ -149,58 +129,31 @@ class Iceoryx2Link(Link):
             # spite of RetryUntilDelivered.
             if sample.assume_init().send():
                 return
-            tries += 1
-            if tries % LOOK_EVERY == 0:
-                self._look(tries)
 
     def receive(self) -> Payload:
         if self._held is not None:
             self._give_back()
         receive = self._subscriber.receive
-        sample = receive()
-        polls = 0
-        while sample is None:
-            polls += 1
-            if polls % LOOK_EVERY == 0:
-                self._look(polls)
-            sample = receive()
-        message: Payload
+        while (sample := receive()) is None:
+            pass
+        size = sample.header.number_of_elements
         if self._in_place:
-            size = sample.header.number_of_elements
-            lies = (ctypes.c_uint8 * size).from_address(sample.payload_ptr)
-            message = self._view = memoryview(lies).cast("B")
             self._held = sample
-        else:
-            message = ctypes.string_at(sample.payload_ptr, sample.header.number_of_elements)
-            sample.delete()
-        if message == _END:
-            raise PeerGoneError("the peer has closed")
+            lies = (ctypes.c_uint8 * size).from_address(sample.payload_ptr)
+            self._view = memoryview(lies).cast("B")
+            return self._view
+        message = ctypes.string_at(sample.payload_ptr, size)
+        sample.delete()
         return message
 
     def _give_back(self) -> None:
         self._held.delete()
         self._held = self._view = None
 
-    def _look(self, polls: int) -> None:
-        # The end's message may be lost with the port that it came from.
-        if self._server is None and self._services[0].dynamic_config.number_of_publishers < 1:
-            raise PeerGoneError("the client has closed")
-        if self._server is not None and not self._server.is_alive():
-            raise PeerGoneError("the server has ended")
-        if self._timeout_s is not None:
-            if polls == LOOK_EVERY:
-                self._ends = time.monotonic() + self._timeout_s
-            if time.monotonic() > self._ends:
-                raise TimeoutError("nothing came in time")
-
     def close(self) -> None:
-        if self._publisher is not None:
-            if self._server is not None and self._server.is_alive():
-                self.send(_END)
-            if self._held is not None:
-                self._give_back()
-            self._publisher.delete()
-            self._subscriber.delete()
-            self._publisher = self._subscriber = None
-            self._services.clear()
-            self._node = None
+        if self._held is not None:
+            self._give_back()
+        self._publisher.delete()
+        self._subscriber.delete()
+        self._services.clear()
+        self._node = None

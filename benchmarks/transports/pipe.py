@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import multiprocessing
 import os
-import select
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from multiprocessing.reduction import DupFd
 from typing import Any
 
-from benchmarks.transports.base import Link, LinkTransport, Mode, Payload, PeerGoneError
+from benchmarks.transports.base import Link, LinkTransport, Payload
 from benchmarks.transports.streams import JOINED_BYTES, LENGTH, Splitter
 
 PIPE_BYTES = 1 << 20  # the most that an unprivileged user may set
@@ -22,77 +20,47 @@ class Pipe(LinkTransport):
 
     name = "pipe"
 
-    def __init__(
-        self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
-    ) -> None:
-        super().__init__(folder, message_bytes, mode, timeout_s)
-        self._there, self._back = os.pipe(), os.pipe()
+    def __post_init__(self) -> None:
+        # multiprocessing's objects are no more than descriptors that can travel.
+        self._there = multiprocessing.Pipe(duplex=False)
+        self._back = multiprocessing.Pipe(duplex=False)
         for _, writing in (self._there, self._back):
             with contextlib.suppress(PermissionError):
                 fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self._own = [*self._there, *self._back]
 
-    def __getstate__(self) -> dict[str, Any]:
-        # While the server is being started, descriptors travel with the object.
-        return {
-            **self.__dict__, "_own": [],
-            "_there": DupFd(self._there[0]), "_back": DupFd(self._back[1]),
-        }  # fmt: skip
-
-    def server_link(self, ready: Connection) -> Link:
-        link = PipeLink(self._there.detach(), self._back.detach(), self.timeout_s)  # type: ignore[attr-defined]
+    def accept(self, ready: Connection) -> Link:
         ready.send(None)
-        return link
+        return PipeLink(self._there[0].fileno(), self._back[1].fileno())
 
-    def client_link(self, server: BaseProcess, address: Any) -> Link:
-        # The server's ends are closed here, or its death would go unnoticed.
-        for end in (self._there[0], self._back[1]):
-            os.close(end)
-        self._own.clear()
-        return PipeLink(self._back[0], self._there[1], self.timeout_s)
+    def connect(self, address: Any) -> Link:
+        return PipeLink(self._back[0].fileno(), self._there[1].fileno())
 
     def close(self) -> None:
-        while self._own:
-            os.close(self._own.pop())
+        for end in (*self._there, *self._back):
+            end.close()
 
 
-class PipeLink(Splitter, Link):
+class PipeLink(Splitter):
     """Whole messages over two pipes."""
 
-    def __init__(self, reading: int, writing: int, timeout_s: float | None) -> None:
+    def __init__(self, reading: int, writing: int) -> None:
         super().__init__()
         self._reading, self._writing = reading, writing
-        self._timeout_s = timeout_s
 
     def send(self, payload: Payload) -> None:
+        length = LENGTH.pack(len(payload))
         if len(payload) <= JOINED_BYTES:
-            self._write(memoryview(LENGTH.pack(len(payload)) + payload))
+            self._write(memoryview(length + payload))
         else:
-            self._write(memoryview(LENGTH.pack(len(payload))))
+            self._write(memoryview(length))
             self._write(memoryview(payload))
 
     def _write(self, data: memoryview) -> None:
-        try:
-            while data:
-                if self._timeout_s is not None:
-                    self._wait(self._writing, select.POLLOUT)
-                data = data[os.write(self._writing, data) :]
-        except BrokenPipeError:
-            raise PeerGoneError("the peer has closed") from None
+        while data:
+            data = data[os.write(self._writing, data) :]
 
     def fill(self, into: memoryview) -> int:
-        if self._timeout_s is not None:
-            self._wait(self._reading, select.POLLIN)
         return os.readv(self._reading, [into])
 
-    def _wait(self, fd: int, what: int) -> None:
-        poll = select.poll()
-        poll.register(fd, what)
-        if not poll.poll((self._timeout_s or 0.0) * 1e3):
-            raise TimeoutError("the peer did nothing in time")
-
     def close(self) -> None:
-        for fd in (self._reading, self._writing):
-            if fd >= 0:
-                os.close(fd)
-        self._reading = self._writing = -1
+        """The transport holds the descriptors."""

@@ -6,22 +6,11 @@ import contextlib
 import os
 import secrets
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
-from benchmarks.transports.base import (
-    Link,
-    LinkTransport,
-    Mode,
-    Payload,
-    PeerGoneError,
-    cannot_import,
-    kernel_limit,
-    wait_in_slices,
-)  # fmt: skip
+from benchmarks.transports.base import Link, LinkTransport, Payload, cannot_import, kernel_limit
 
 MESSAGES = kernel_limit("fs/mqueue/msg_max", 0)  # that a queue holds at most
-_END = 1  # the priority of the message that ends; data have 0, and equal ones keep their order
 
 
 class PosixMq(LinkTransport):
@@ -39,28 +28,25 @@ class PosixMq(LinkTransport):
             return why
         return None if MESSAGES else "this kernel has no POSIX message queues"
 
-    def __init__(
-        self, folder: str, message_bytes: int, mode: Mode, timeout_s: float | None = None
-    ) -> None:
+    def __post_init__(self) -> None:
         import posix_ipc
 
-        super().__init__(folder, message_bytes, mode, timeout_s)
         name = f"/aetherless-{os.getpid()}-{secrets.token_hex(4)}"
         self._names = (f"{name}-there", f"{name}-back")
-        size = max(message_bytes, 64)
+        size = max(self.message_bytes, 64)
         for each in self._names:
             posix_ipc.MessageQueue(
                 each, posix_ipc.O_CREX, mode=0o600, max_messages=MESSAGES,
                 max_message_size=size,
             ).close()  # fmt: skip
 
-    def server_link(self, ready: Connection) -> Link:
-        link = MqLink(self._names[0], self._names[1], None, self.timeout_s)
+    def accept(self, ready: Connection) -> Link:
+        link = MqLink(self._names[0], self._names[1])
         ready.send(None)
         return link
 
-    def client_link(self, server: BaseProcess, address: Any) -> Link:
-        return MqLink(self._names[1], self._names[0], server, self.timeout_s)
+    def connect(self, address: Any) -> Link:
+        return MqLink(self._names[1], self._names[0])
 
     def close(self) -> None:
         import posix_ipc
@@ -73,41 +59,19 @@ class PosixMq(LinkTransport):
 class MqLink(Link):
     """Whole messages over two queues."""
 
-    def __init__(
-        self, incoming: str, outgoing: str, server: BaseProcess | None, timeout_s: float | None
-    ) -> None:
+    def __init__(self, incoming: str, outgoing: str) -> None:
         import posix_ipc
 
-        self._busy = posix_ipc.BusyError
         self._in = posix_ipc.MessageQueue(incoming, write=False)
         self._out = posix_ipc.MessageQueue(outgoing, read=False)
-        self._server, self._timeout_s = server, timeout_s
-        self._closed = False
 
     def send(self, payload: Payload) -> None:
         self._out.send(bytes(payload))
 
     def receive(self) -> Payload:
-        if self._timeout_s is None:
-            # A blocking receive, which is the fast one, never learns that its peer is dead.
-            message, priority = self._in.receive()
-        else:
-            message, priority = wait_in_slices(self._get, self._server, self._timeout_s)
-        if priority == _END:
-            raise PeerGoneError("the peer has closed")
+        message, _ = self._in.receive()
         return bytes(message)
 
-    def _get(self, seconds: float) -> tuple[bytes, int] | None:
-        try:
-            message, priority = self._in.receive(seconds)
-        except self._busy:
-            return None
-        return bytes(message), int(priority)
-
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            with contextlib.suppress(self._busy):
-                self._out.send(b"", 1.0, _END)
-            self._in.close()
-            self._out.close()
+        self._in.close()
+        self._out.close()

@@ -7,7 +7,7 @@ import functools
 import tempfile
 import time
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks import package
 from benchmarks.harness.clock import clock_cost_ns, now_ns
@@ -15,7 +15,8 @@ from benchmarks.harness.payload import payload_of
 from benchmarks.harness.processes import named
 from benchmarks.harness.sampler import Operation, no_collector, sample_each
 from benchmarks.harness.samples import Samples
-from benchmarks.transports.base import Client, Mode, Transport, cpu_time_ns, served
+from benchmarks.transports.base import Client, Mode, Transport, served
+from benchmarks.transports.document import from_json, to_json
 
 if TYPE_CHECKING:
     from aetherless_py.shm.side import Wait
@@ -28,7 +29,7 @@ CODECS = 20
 STREAM_MESSAGES = {64: 4000, 1024: 4000, 16384: 1000, 65536: 500, 1 << 20: 40, 4 << 20: 12}
 
 
-def sample(way: str, mode: Mode, size_bytes: int, count: int, server_cpu: int) -> dict[str, Any]:
+def sample(way: str, mode: Mode, size_bytes: int, count: int, server_cpu: int) -> Samples:
     """Round trips or streams, by one pair of processes.
 
     Args:
@@ -39,8 +40,8 @@ def sample(way: str, mode: Mode, size_bytes: int, count: int, server_cpu: int) -
         server_cpu: the server's processor; this process is pinned already.
 
     Returns:
-        `Samples` as a dict, with the processor time of either side for so many further messages,
-        and what JSON alone costs a call where the payload travels in documents.
+        Them, with the processor time of either side for so many further messages, and what JSON
+        alone costs a call where the payload travels in documents.
 
     Raises:
         RuntimeError: an echo is not what was sent.
@@ -68,9 +69,7 @@ def sample(way: str, mode: Mode, size_bytes: int, count: int, server_cpu: int) -
         facts = _processor_time(operation, server.pid, number)
     if transport.documents:
         facts["json_codec_ns"] = sorted(_codec(payload, CODECS))[CODECS // 2]
-    return Samples(
-        durations_ns=durations_ns, number=number, clock_cost_ns=cost_ns, facts=facts
-    ).as_dict()
+    return Samples(durations_ns=durations_ns, number=number, clock_cost_ns=cost_ns, facts=facts)
 
 
 def _warm_up(client: Client, payload: bytes) -> None:
@@ -103,34 +102,35 @@ def _processor_time(operation: Operation, server: int, number: int) -> dict[str,
     }
 
 
-def json_codec(size_bytes: int, count: int) -> dict[str, Any]:
+def cpu_time_ns(process_id: int) -> int:
+    """The processor time that a process has used, all its threads together, in ns.
+
+    The kernel's clock of another process: clock_getcpuclockid(3).
+    """
+    return time.clock_gettime_ns((~process_id << 3) | 2)
+
+
+def json_codec(size_bytes: int, count: int | None) -> Samples:
     """What JSON costs a round trip by itself, in one process and without any transport.
 
     Four steps, as each HTTP + JSON method does them in a call: the payload into a document and out
     of it, for the request and for the answer.
-
-    Returns:
-        `Samples` as a dict.
     """
     durations_ns = _codec(payload_of(size_bytes), count)
-    return Samples(durations_ns=durations_ns, clock_cost_ns=clock_cost_ns()).as_dict()
+    return Samples(durations_ns=durations_ns, clock_cost_ns=clock_cost_ns())
 
 
-def _codec(payload: bytes, count: int) -> list[float]:
-    from benchmarks.transports.document import from_json, to_json
-
+def _codec(payload: bytes, count: int | None) -> list[float]:
     if from_json(to_json(payload)) != payload:
         raise RuntimeError("a document does not hold what was put into it")
-    return sample_each(
-        lambda: from_json(to_json(from_json(to_json(payload)))), count, count // 10 + 1
-    )
+    return sample_each(lambda: from_json(to_json(from_json(to_json(payload)))), count, 10)
 
 
-def idle(wait: Wait, seconds: float) -> dict[str, Any]:
+def idle(wait: Wait, seconds: float) -> Samples:
     """Waits for a message in vain.
 
     Returns:
-        `Samples` as a dict: one, the processor time used for each second of waiting, in ns.
+        One sample: the processor time used for each second of waiting, in ns.
 
     Raises:
         NotImplementedError: this commit's ring cannot wait so.
@@ -144,4 +144,4 @@ def idle(wait: Wait, seconds: float) -> dict[str, Any]:
         with contextlib.suppress(package.errors().RingTimeoutError):
             consumer.read(timeout=seconds)
         used_ns, took_ns = time.process_time_ns() - used_ns, now_ns() - began_ns
-    return Samples(durations_ns=[used_ns * 1e9 / took_ns]).as_dict()
+    return Samples(durations_ns=[used_ns * 1e9 / took_ns])

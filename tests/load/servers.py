@@ -32,7 +32,10 @@ def certified(folder: Path) -> tuple[str, ssl.SSLContext]:
 
 @contextlib.contextmanager
 def serving(
-    behave: Behaviour, seen: list[bytes] | None = None, tls: ssl.SSLContext | None = None
+    behave: Behaviour,
+    seen: list[bytes] | None = None,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[int]:
     """Serves while inside; gives the port. All threads have ended after it.
 
@@ -40,8 +43,10 @@ def serving(
         behave: what to do with each request.
         seen: gets each request.
         tls: to serve HTTPS.
+        host: the only address to listen at.
     """
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, 0), family=family, backlog=1024)
     lock = threading.Lock()
     threads: list[threading.Thread] = []
     connections: list[socket.socket] = []
@@ -114,6 +119,16 @@ def closing_after(answer: bytes) -> Behaviour:
 
     def behave(connection: socket.socket, _number: int) -> bool:
         connection.sendall(answer)
+        return False
+
+    return behave
+
+
+def closing_with(answer: bytes) -> Behaviour:
+    """Sends it with the end of the connection: who then asks on that asks nobody."""
+
+    def behave(connection: socket.socket, _number: int) -> bool:
+        connection.send(answer, socket.MSG_MORE)
         return False
 
     return behave
