@@ -97,7 +97,7 @@ def test_what_is_installed_is_measured_and_not_what_lies_here(
 def test_a_connection_ends_where_its_client_wants_it_so(kind: type[Server]) -> None:
     with kind("noop") as one, socket.create_connection((HOST, one.port), WATCHDOG_S) as client:
         client.sendall(
-            b"GET %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" % one.path.encode()
+            b"GET %b HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % one.path.encode()
         )
         answer = b""
         while more := client.recv(1 << 16):
