@@ -1,4 +1,4 @@
-"""When a request that could wait for a busy instance has another one woken, or started, instead.
+"""When a request that could wait for a busy instance has an idle one woken instead.
 
 To wake an instance takes longer than a short function, and one that is awake keeps a processor from
 those that have something to do: with ten connections and a function that does nothing, ten
@@ -11,9 +11,8 @@ long as it will soon have answered, by two rules:
 - No answer for a while means that what the busy ones do takes longer than usual: another one is
   woken. If that does not answer either, the next one follows after half of the time, and so on. How
   long that while is depends on what is known: `PATIENCE_NS` where a busy one sleeps, as in a
-  handler that waits for a database; `COMPUTING_PATIENCE_NS` where all want a processor, since they
-  may only be waiting for one, and another instance would take it from them; and
-  `START_PATIENCE_NS` where an instance would have to be started.
+  handler that waits for a database, and `COMPUTING_PATIENCE_NS` where all want a processor: they
+  may only be waiting for one, and another instance would take it from them.
 
 An instance that was asked less than `COMPUTING_PATIENCE_NS` ago counts as one that will soon have
 answered, unless it was seen asleep.
@@ -27,7 +26,6 @@ from __future__ import annotations
 FEED_NS = 50_000
 PATIENCE_NS = 200_000
 COMPUTING_PATIENCE_NS = 1_000_000
-START_PATIENCE_NS = 4_000_000
 _LEAST_GAP_NS = 10_000
 # What an instance has to do for a request beside its handler.
 _OVERHEAD_NS = 25_000
@@ -49,7 +47,7 @@ class Dispatch:
         return max(1, round(self._usual_ns / FEED_NS))
 
     def gave(self, now_ns: int) -> None:
-        """An instance was asked, or is being started."""
+        """An instance was asked."""
         self._since_ns = now_ns
         self._given += 1
 
@@ -64,5 +62,5 @@ class Dispatch:
         self._since_ns, self._given = now_ns, 0
 
     def due_ns(self, patience_ns: int) -> int:
-        """When a request that waits has another instance, for one of the three patiences above."""
+        """When a request that waits has another instance, for one of the two patiences above."""
         return self._since_ns + max(_LEAST_GAP_NS, patience_ns >> max(0, self._given - 1))

@@ -182,11 +182,6 @@ class Maker:
             self._strategy = self._new_strategy()
             self._strategy.prepare(function)
 
-    @property
-    def has_ready(self) -> bool:
-        """Whether `take` would give one, as far as can be seen."""
-        return self._pool is not None and self._pool.ready > 0
-
     def take(self) -> Made | None:
         """An instance of the pool, if one is there. It does not wait."""
         instance = None if self._pool is None else self._pool.take()

@@ -32,12 +32,7 @@ from aetherless_py.errors import (
 from aetherless_py.runtime.config import FunctionConfig, OrchestratorConfig
 from aetherless_py.runtime.deadlines import Deadlines
 from aetherless_py.runtime.descriptors import Allowance, of_instance
-from aetherless_py.runtime.dispatch import (
-    COMPUTING_PATIENCE_NS,
-    PATIENCE_NS,
-    START_PATIENCE_NS,
-    Dispatch,
-)
+from aetherless_py.runtime.dispatch import COMPUTING_PATIENCE_NS, PATIENCE_NS, Dispatch
 from aetherless_py.runtime.invocation import Answer, Invocation
 from aetherless_py.runtime.line import Looker
 from aetherless_py.runtime.logs import Log
@@ -166,7 +161,7 @@ class Service:
                 continue
             if not self._idle and not self._may_start:
                 break
-            if self._soon_free() >= self._dispatch.wanted:
+            if self._idle and self._soon_free() >= self._dispatch.wanted:
                 due_ns = self._dispatch.due_ns(self._patience_ns(patience_over))
                 if not patience_over or monotonic_ns() < due_ns:
                     return due_ns
@@ -189,8 +184,6 @@ class Service:
             self._looker.keep_in_view(self, due_ns)
 
     def _patience_ns(self, look_at_them: bool) -> int:
-        if not self._idle and not self._maker.has_ready:
-            return START_PATIENCE_NS
         if look_at_them and monotonic_ns() >= self._dispatch.due_ns(PATIENCE_NS):
             busy = [serving for serving in self._servings if serving.under_way]
             for serving in busy:
@@ -214,8 +207,8 @@ class Service:
         )
 
     def _soon_free(self) -> int:
-        """How many instances will soon have answered, or be there."""
-        count, wanted = self.starting, self._dispatch.wanted
+        """How many instances will soon have answered, up to as many as are wanted."""
+        count, wanted = 0, self._dispatch.wanted
         since_ns = monotonic_ns() - COMPUTING_PATIENCE_NS
         for invocation, serving in reversed(
             self._under_way.items()
@@ -325,6 +318,9 @@ class Service:
         if self._closing and not self._waiting:
             self._retire(serving, "shutdown")
             return
+        if self._waiting and not self._giving:  # it is awake, and was started for one of those
+            self._dispatch.gave(monotonic_ns())
+            self._ask(serving)
         self._give_now()
         self._plan_eviction()
         # Later: what starts use up is made up for when the first answer is on its way.

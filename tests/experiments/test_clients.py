@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +21,6 @@ from benchmarks.load.request import Request
 from benchmarks.load.result import LoadResult
 from benchmarks.load.run import Closed, Load, run
 from benchmarks.servers.aetherless import Aetherless
-from benchmarks.servers.base import Server
 from benchmarks.workloads.registry import WrongAnswer
 from tests.load.servers import Behaviour, answering, closing_after, serving
 
@@ -101,12 +98,12 @@ def test_a_server_that_closes() -> None:
 
 def test_a_server_is_held_until_all_have_asked() -> None:
     with Aetherless("noop", orchestrator={"max_instances": 16}) as one:
-        for _ in range(2):
-            assert ask_together(one, "noop:empty", 16)
-            until = time.monotonic() + 60
-            while one.instances("idle") != 16:
-                assert time.monotonic() < until, one.instances("idle")
-                time.sleep(0.01)
+        assert ask_together(one, "noop:empty", 16)
+        # All had asked before the first was answered: none was idle that could have taken another.
+        until = time.monotonic() + 60
+        while one.instances("idle") != 16:
+            assert time.monotonic() < until, one.instances("idle")
+            time.sleep(0.01)
         with pytest.raises(WrongAnswer, match="echo, bytes=1024, seed 0: content type"):
             ask_together(one, "echo:bytes=1024", 2)
         assert one.status("GET", one.path) == 200  # it goes on
@@ -123,23 +120,14 @@ def test_a_load_of_which_an_answer_is_not_warm_is_an_error() -> None:
 # -- bursts --------------------------------------------------------------------------------------
 
 
-def test_instances_are_up_when_each_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    # As if one instance had answered several requests; how often one really does is the machine's.
-    counts: Iterator[int] = chain([1, 3], repeat(4))
-
-    def fewer(to: Server, workload: str, _count: int) -> set[str]:
-        return ask_together(to, workload, next(counts))
-
-    monkeypatch.setattr(bursts, "ask_together", fewer)
-    with Aetherless("noop", orchestrator={"max_instances": 4}) as one:
-        bursts.bring_up(one, "noop:empty", 4)
-        ask_together(one, "noop:empty", 4)
+def test_those_that_answer_a_burst_are_up_before() -> None:
+    with Aetherless("sleep", orchestrator={"max_instances": 4}) as one:
+        bursts.bring_up(one, "010.sleep:ms=10", 4)
+        [before] = one.starts().values()
+        assert before["zygote"] == 4  # each sleeps, so that none could answer in another's place
+        ask_together(one, "010.sleep:ms=10", 4)
         [starts] = one.starts().values()
-        assert starts["zygote"] == 4  # none of them answers for the first time afterwards
-        monkeypatch.setattr(bursts, "_MOST_TRIES", 2)
-        counts = repeat(1)
-        with pytest.raises(RuntimeError, match=r"of 5 instances [12] have answered"):
-            bursts.bring_up(one, "noop:empty", 5)
+        assert starts["zygote"] == 4
 
 
 def _result(*answers: bytes, period_s: float = 0.2) -> LoadResult:

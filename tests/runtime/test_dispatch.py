@@ -11,12 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from aetherless_py.runtime.dispatch import (
-    COMPUTING_PATIENCE_NS,
-    PATIENCE_NS,
-    START_PATIENCE_NS,
-    Dispatch,
-)
+from aetherless_py.runtime.dispatch import COMPUTING_PATIENCE_NS, PATIENCE_NS, Dispatch
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 TURN_NS = 20 * US  # of a client and the gateway: from an answer to the next request
@@ -34,18 +29,14 @@ class Request:
 class World:
     """Instances that answer when their handlers' time is over, and a queue in front of them.
 
-    An idle instance begins at once; one that has to be started takes `start_ns`. All sleep in their
-    handlers: who computes is waited for longer.
+    All sleep in their handlers: who computes is waited for longer.
     """
 
     idle: int
-    may_start: int = 0
-    start_ns: int = 5 * MS
     dispatch: Dispatch = field(default_factory=Dispatch)
 
     def __post_init__(self) -> None:
         self.now_ns = 0
-        self.started = self.starting = 0
         self.most_busy = 0
         self.done: list[Request] = []
         self._busy: dict[int, Request] = {}
@@ -67,35 +58,20 @@ class World:
             what()
 
     def _give(self) -> None:
-        while self._queue:
-            may_start = self.may_start and len(self._queue) > self.starting
-            if not self.idle and not may_start:
-                return
-            soon = self.starting + sum(
+        while self._queue and self.idle:
+            soon = sum(
                 each.began_ns > self.now_ns - COMPUTING_PATIENCE_NS and not each.sleeps
                 for each in self._busy.values()
             )
             if soon >= self.dispatch.wanted:
-                due_ns = self.dispatch.due_ns(PATIENCE_NS if self.idle else START_PATIENCE_NS)
+                due_ns = self.dispatch.due_ns(PATIENCE_NS)
                 if self.now_ns < due_ns:
                     self.at(due_ns, self._give)
                     return
-                if self.idle:
-                    for each in self._busy.values():
-                        each.sleeps = True
+                for each in self._busy.values():
+                    each.sleeps = True
             self.dispatch.gave(self.now_ns)
-            if self.idle:
-                self._begin(self._queue.popleft())
-            else:
-                self.may_start -= 1
-                self.starting += 1
-                self.at(self.now_ns + self.start_ns, self._came)
-
-    def _came(self) -> None:
-        self.starting -= 1
-        self.started += 1
-        self.idle += 1
-        self._give()
+            self._begin(self._queue.popleft())
 
     def _begin(self, request: Request) -> None:
         self.idle -= 1
@@ -183,24 +159,6 @@ def test_what_is_usual_is_learnt_anew() -> None:
         for _ in range(100):
             dispatch.answered(0, handler_ns)
         assert dispatch.wanted in wanted
-
-
-def test_a_burst_on_a_short_function_starts_few() -> None:
-    world = World(idle=0, may_start=16)
-    for _ in range(16):
-        world.at(0, lambda: world.arrive(1 * US))
-    world.run(S)
-    assert len(world.done) == 16
-    assert world.started <= 3
-
-
-def test_a_burst_on_a_long_one_starts_as_many_as_come() -> None:
-    world = World(idle=0, may_start=16)
-    for _ in range(16):
-        world.at(0, lambda: world.arrive(S))
-    world.run(3 * S)
-    assert world.started == 16
-    assert max(each.began_ns for each in world.done) < world.start_ns + 2 * START_PATIENCE_NS
 
 
 def test_nobody_waits_where_nobody_is_busy() -> None:
