@@ -6,11 +6,16 @@ import contextlib
 import faulthandler
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+# A shell starts what is to run in the background with SIGINT ignored, which children inherit: tests
+# that interrupt them would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WATCHDOG_S = 120
 ASV_FOLDER = Path(__file__).resolve().parents[1] / ".asv"
